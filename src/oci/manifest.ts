@@ -1,0 +1,104 @@
+/**
+ * What a manifest refers to (OCI image-spec: manifest.md, image-index.md; Docker image manifest v2 schema 2;
+ * the signed schema 1 that registry 2.x still serves). Pure: bytes in, references out.
+ */
+import { parseDigest, type Digest } from './digest.js'
+
+/** The references of one manifest, by the part that each plays. */
+export interface ManifestReferences {
+  readonly mediaType: string
+  /** Config and layers: content that the repository's `_layers` links must allow. */
+  readonly blobs: readonly Digest[]
+  /** Manifests that an index lists. */
+  readonly manifests: readonly Digest[]
+  /** The manifest that this one is attached to (OCI 1.1 referrers). */
+  readonly subject: Digest | undefined
+}
+
+export type ParsedManifest =
+  | { readonly outcome: 'references', readonly references: ManifestReferences }
+  | { readonly outcome: 'unreadable', readonly reason: string }
+
+const INDEX_TYPES = new Set([
+  'application/vnd.oci.image.index.v1+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json'
+])
+const IMAGE_TYPES = new Set([
+  'application/vnd.oci.image.manifest.v1+json',
+  'application/vnd.docker.distribution.manifest.v2+json'
+])
+const SCHEMA1_TYPES = new Set([
+  'application/vnd.docker.distribution.manifest.v1+json',
+  'application/vnd.docker.distribution.manifest.v1+prettyjws'
+])
+
+type Json = Record<string, unknown>
+const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value)
+const unreadable = (reason: string): ParsedManifest => ({ outcome: 'unreadable', reason })
+
+/**
+ * Parses a manifest. Whatever is not understood whole is `unreadable`: a caller must then assume that it may refer
+ * to anything, since a reference that was overlooked would look like garbage.
+ */
+export function parseManifest (bytes: Buffer): ParsedManifest {
+  let json: unknown
+  try {
+    json = JSON.parse(bytes.toString('utf8'))
+  } catch {
+    return unreadable(bytes.length === 0 ? 'it is empty' : 'it is not JSON')
+  }
+  if (!isObject(json)) return unreadable('it is not a JSON object')
+  const declared = json.mediaType
+  if (declared !== undefined && typeof declared !== 'string') return unreadable('its mediaType is not a string')
+  if (json.schemaVersion === 1) return parseSchema1(json, declared)
+  if (declared !== undefined && !INDEX_TYPES.has(declared) && !IMAGE_TYPES.has(declared)) return unreadable(`its mediaType ${declared} is not known`)
+  // OCI leaves mediaType optional; the presence of "manifests" then tells an index (distribution: ocischema).
+  const isIndex = declared === undefined ? json.manifests !== undefined : INDEX_TYPES.has(declared)
+  return isIndex ? parseIndex(json, declared) : parseImage(json, declared)
+}
+
+function parseImage (json: Json, declared: string | undefined): ParsedManifest {
+  const blobs = descriptors([json.config, ...(Array.isArray(json.layers) ? json.layers : [undefined])])
+  const subject = optionalSubject(json)
+  if (blobs === undefined) return unreadable('its config or layers are not descriptors')
+  if (subject === null) return unreadable('its subject is not a descriptor')
+  return { outcome: 'references', references: { mediaType: declared ?? 'application/vnd.oci.image.manifest.v1+json', blobs, manifests: [], subject } }
+}
+
+function parseIndex (json: Json, declared: string | undefined): ParsedManifest {
+  const manifests = Array.isArray(json.manifests) ? descriptors(json.manifests) : undefined
+  const subject = optionalSubject(json)
+  if (manifests === undefined) return unreadable('its manifests are not descriptors')
+  if (subject === null) return unreadable('its subject is not a descriptor')
+  return { outcome: 'references', references: { mediaType: declared ?? 'application/vnd.oci.image.index.v1+json', blobs: [], manifests, subject } }
+}
+
+function parseSchema1 (json: Json, declared: string | undefined): ParsedManifest {
+  if (declared !== undefined && !SCHEMA1_TYPES.has(declared)) return unreadable(`its mediaType ${declared} is not known`)
+  if (!Array.isArray(json.fsLayers)) return unreadable('its fsLayers are missing')
+  const blobs: Digest[] = []
+  for (const layer of json.fsLayers) {
+    const digest = isObject(layer) ? parseDigest(layer.blobSum) : undefined
+    if (digest === undefined) return unreadable('its fsLayers are not digests')
+    blobs.push(digest)
+  }
+  return { outcome: 'references', references: { mediaType: declared ?? 'application/vnd.docker.distribution.manifest.v1+prettyjws', blobs: unique(blobs), manifests: [], subject: undefined } }
+}
+
+function descriptors (values: readonly unknown[]): Digest[] | undefined {
+  const digests: Digest[] = []
+  for (const value of values) {
+    const digest = isObject(value) ? parseDigest(value.digest) : undefined
+    if (digest === undefined) return undefined
+    digests.push(digest)
+  }
+  return unique(digests)
+}
+
+/** `undefined`: none; `null`: there is one that cannot be understood. */
+function optionalSubject (json: Json): Digest | undefined | null {
+  if (json.subject === undefined || json.subject === null) return undefined
+  return isObject(json.subject) ? parseDigest(json.subject.digest) ?? null : null
+}
+
+const unique = (digests: Digest[]): Digest[] => [...new Set(digests)]

@@ -1,0 +1,60 @@
+/**
+ * What Delgate asks of whatever runs the registry. Three implementations: `docker`, `process`, `command`.
+ */
+
+/** How one run of the registry's `garbage-collect` ended. */
+export type CollectOutcome =
+  | { readonly outcome: 'collected', readonly output: string }
+  | { readonly outcome: 'failed', readonly exitCode: number | undefined, readonly output: string }
+
+/** What a controller could learn of the registry before talking to it. */
+export interface RegistrySource {
+  /** The text of the registry's own configuration file, or `undefined` when it cannot be had. */
+  readonly configText: string | undefined
+  /** Where that text came from, for messages ("/etc/distribution/config.yml in container registry"). */
+  readonly configFrom: string | undefined
+  /** The registry's environment: `REGISTRY_…` variables override keys of the file. */
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
+
+/** Starts, collects and restarts one registry. Only `registry/` knows how many processes there are. */
+export interface RegistryController {
+  readonly kind: 'docker' | 'process' | 'command'
+  /**
+   * Checks the set-up and starts what it supervises. Called once, before anything else.
+   * @throws SetupError that says what is wrong and what to do.
+   */
+  start (): Promise<RegistrySource>
+  /** Stops what `start` started; what runs without Delgate keeps running. Safe to call twice. */
+  stop (): Promise<void>
+  /** Base URL of the running registry, without the trailing slash, e.g. `http://127.0.0.1:5001`. It may change with a restart. */
+  url (): string
+  /**
+   * Runs the registry's own `garbage-collect`, never with `-m` (on 2.8 that destroys multi-arch images).
+   * Ends with `failed` (never throws) on a non-zero exit, and soon after `signal` aborts.
+   */
+  collect (signal: AbortSignal): Promise<CollectOutcome>
+  /** Stops the registry and starts it again; resolves when it has been started, not yet when it answers. */
+  restart (signal: AbortSignal): Promise<void>
+}
+
+/** A set-up that cannot work: the message says what was found, about what, and what to do next. */
+export class SetupError extends Error {
+  override readonly name = 'SetupError'
+}
+
+/** How much of a command's output is kept for a job's error: the end says why it failed. Bytes. */
+export const OUTPUT_TAIL_BYTES = 4096
+
+/** Keeps the last `limit` bytes of what is appended. */
+export class OutputTail {
+  #text = ''
+  constructor (private readonly limit = OUTPUT_TAIL_BYTES) {}
+
+  append (chunk: string | Buffer): void {
+    const text = this.#text + chunk.toString()
+    this.#text = text.length > this.limit ? text.slice(-this.limit) : text
+  }
+
+  toString (): string { return this.#text }
+}
