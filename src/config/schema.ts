@@ -1,0 +1,186 @@
+/**
+ * Delgate's settings: one JSON Schema, and the type derived from it, so that the two cannot drift apart.
+ * Every key has a description with its unit; a key with a `default` is always present after loading.
+ */
+
+/** Longest time that a timer of Node can wait, rounded down. Seconds. */
+const LONGEST_TIMER_SECONDS = 2_000_000
+
+/** A length of time longer than nothing; fractions are allowed. */
+const seconds = { type: 'number', exclusiveMinimum: 0, maximum: LONGEST_TIMER_SECONDS } as const
+/** A length of time that may be zero; fractions are allowed. */
+const secondsOrZero = { type: 'number', minimum: 0, maximum: LONGEST_TIMER_SECONDS } as const
+const text = { type: 'string', minLength: 1 } as const
+const object = { type: 'object', additionalProperties: false, default: {} } as const
+const argv = { type: 'array', items: text, minItems: 1 } as const
+
+/** How Delgate reaches the registry process, and what it may do to it. */
+const registry = {
+  ...object,
+  description: 'The registry behind Delgate.',
+  properties: {
+    controller: { enum: ['process', 'docker', 'command'], default: 'process', description: 'Who runs the registry: "process" (Delgate, as its child), "docker" (a container), "command" (anything else, through configured commands). Default: process.' },
+    url: { ...text, pattern: '^https?://[^\\s/?#]+[^\\s?#]*$', description: 'Where Delgate reaches the registry, http:// or https://. Needed by "docker" and "command"; "process" chooses a free port itself. No default.' },
+    config: { ...text, description: 'Path of the registry\'s own config.yml. Optional: "process" generates one, "docker" looks into the container. No default.' },
+    readyTimeoutSeconds: { ...seconds, default: 60, description: 'How long a started registry may take until it answers. Seconds. Default: 60.' },
+    process: {
+      ...object,
+      description: 'For the controller "process".',
+      properties: {
+        binary: { ...text, description: 'The registry\'s program: a path, or a name to look up on the PATH. Default: registry, then docker-registry.' },
+        stopTimeoutSeconds: { ...seconds, default: 30, description: 'How long the registry may take to finish its requests after SIGTERM, before SIGKILL. Seconds. Default: 30.' }
+      }
+    },
+    docker: {
+      ...object,
+      description: 'For the controller "docker": one of container, label or service says which container.',
+      properties: {
+        socket: { ...text, description: 'Path of the Docker Engine\'s socket. Default: DOCKER_HOST, else /var/run/docker.sock.' },
+        container: { ...text, description: 'Name or id of the registry\'s container. No default.' },
+        label: { ...text, description: 'Label of the registry\'s container, "name" or "name=value". No default.' },
+        service: { ...text, description: 'Compose service of the registry. No default.' },
+        project: { ...text, description: 'Compose project that the service belongs to, when several have one of that name. No default.' },
+        stopTimeoutSeconds: { ...seconds, default: 10, description: 'How long the container may take to stop before the Engine kills it. Seconds. Default: 10.' }
+      }
+    },
+    command: {
+      ...object,
+      description: 'For the controller "command": programs with their arguments, run without a shell.',
+      properties: {
+        collect: { ...argv, description: 'Runs the registry\'s garbage-collect (never with -m) and ends with 0 when that succeeded. No default.' },
+        restart: { ...argv, description: 'Restarts the registry and ends with 0 when that succeeded. No default.' }
+      }
+    }
+  }
+} as const
+
+/** When collections run and how they wait for traffic. */
+const work = {
+  collection: {
+    ...object,
+    description: 'Collections: removing the blobs that deletions left unused.',
+    properties: {
+      quietSeconds: { ...secondsOrZero, default: 1, description: 'A collection starts when no further deletion has arrived for this long. Seconds. Default: 1.' },
+      maximumDelaySeconds: { ...secondsOrZero, default: 30, description: 'A collection starts at the latest this long after the first deletion. Seconds. Default: 30.' },
+      timeoutSeconds: { ...seconds, default: 3600, description: 'How long one run of garbage-collect may take. Seconds. Default: 3600.' },
+      retryMinimumSeconds: { ...secondsOrZero, default: 5, description: 'Wait before the first repetition of a failed collection; it doubles each time. Seconds. Default: 5.' },
+      retryMaximumSeconds: { ...secondsOrZero, default: 300, description: 'Longest wait between repetitions of a failed collection. Seconds. Default: 300.' },
+      attempts: { type: 'integer', minimum: 1, default: 10, description: 'How often a collection is tried before its jobs fail. Count. Default: 10.' }
+    }
+  },
+  hold: {
+    ...object,
+    description: 'Requests that wait while the registry restarts.',
+    properties: {
+      maximumRequests: { type: 'integer', minimum: 1, default: 1000, description: 'How many requests may wait at once; more are told to come back later. Count. Default: 1000.' },
+      timeoutSeconds: { ...seconds, default: 300, description: 'How long a request may wait before it is told to come back later. Seconds. Default: 300.' }
+    }
+  },
+  drain: {
+    ...object,
+    description: 'Running traffic that is let finish before the registry restarts.',
+    properties: {
+      timeoutSeconds: { ...secondsOrZero, default: 120, description: 'How long open push sessions are waited for. Seconds. Default: 120.' },
+      sessionIdleSeconds: { ...seconds, default: 60, description: 'A push session without a request for this long counts as ended. Seconds. Default: 60.' },
+      transferTimeoutSeconds: { ...secondsOrZero, default: 120, description: 'How long transfers that are already running are waited for. Seconds. Default: 120.' }
+    }
+  }
+} as const
+
+/** The JSON Schema of everything that can be set. */
+export const settingsSchema = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    listen: {
+      ...object,
+      description: 'Where Delgate serves.',
+      properties: {
+        host: { ...text, default: '127.0.0.1', description: 'Address to listen on; 0.0.0.0 or :: for all. Default: 127.0.0.1.' },
+        port: { type: 'integer', minimum: 0, maximum: 65535, default: 5000, description: 'TCP port to listen on; 0 for any free one. Default: 5000.' }
+      }
+    },
+    log: {
+      ...object,
+      description: 'Delgate\'s log, JSON lines on standard output.',
+      properties: {
+        level: { enum: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], default: 'info', description: 'Least severe level that is written. Default: info.' }
+      }
+    },
+    registry,
+    storage: {
+      ...object,
+      description: 'The registry\'s storage as Delgate sees it.',
+      properties: {
+        root: { ...text, description: 'Directory that holds docker/registry/v2. Default: taken from the registry\'s own configuration, when Delgate sees it under the same path.' }
+      }
+    },
+    state: {
+      ...object,
+      description: 'What Delgate itself remembers.',
+      properties: {
+        directory: { ...text, default: './data/delgate', description: 'Directory for jobs and secrets; created when missing. Default: ./data/delgate.' }
+      }
+    },
+    referrers: { enum: ['purge', 'keep'], default: 'purge', description: 'What happens to signatures and other attachments of a deleted manifest: "purge" deletes them too, "keep" leaves them. Default: purge.' },
+    ...work,
+    upstream: {
+      ...object,
+      description: 'Requests that Delgate passes to the registry.',
+      properties: {
+        timeoutSeconds: { ...seconds, default: 900, description: 'How long the registry may be silent within one request. Seconds. Default: 900.' }
+      }
+    },
+    limits: {
+      ...object,
+      description: 'Bounds on requests.',
+      properties: {
+        bodyBytes: { type: 'integer', minimum: 0, default: 65536, description: 'Largest body on Delgate\'s own routes; what is passed to the registry has no limit. Bytes. Default: 65536.' },
+        headerBytes: { type: 'integer', minimum: 1024, default: 16384, description: 'Largest request head: request line and all headers. Bytes. Default: 16384.' }
+      }
+    },
+    jobs: {
+      ...object,
+      description: 'Records of ended jobs.',
+      properties: {
+        keepDays: { type: 'number', minimum: 0, default: 30, description: 'How long ended jobs are kept. Days. Default: 30.' },
+        keepMaximum: { type: 'integer', minimum: 0, default: 10000, description: 'How many ended jobs are kept at most. Count. Default: 10000.' }
+      }
+    },
+    trustProxy: {
+      anyOf: [{ type: 'boolean' }, { type: 'array', items: text }],
+      default: false,
+      description: 'Whose X-Forwarded-* headers are believed: true (anyone\'s), false (nobody\'s), or a list of addresses and CIDR ranges. Default: false.'
+    },
+    cors: {
+      ...object,
+      description: 'Web user interfaces in a browser.',
+      properties: {
+        origins: { type: 'array', items: text, default: [], description: 'Origins that may call Delgate from a browser, e.g. https://ui.example.org, or "*". Default: none.' }
+      }
+    }
+  }
+} as const
+
+/** The TypeScript type of what `Schema` accepts, after defaults have been filled in. */
+type FromSchema<Schema> =
+  Schema extends { anyOf: ReadonlyArray<infer Choice> } ? FromSchema<Choice>
+    : Schema extends { enum: ReadonlyArray<infer Value> } ? Value
+      : Schema extends { type: 'object', properties: infer Properties } ? FromProperties<Properties>
+        : Schema extends { type: 'array', items: infer Item } ? ReadonlyArray<FromSchema<Item>>
+          : Schema extends { type: 'string' } ? string
+            : Schema extends { type: 'number' | 'integer' } ? number
+              : Schema extends { type: 'boolean' } ? boolean
+                : never
+
+type FromProperties<Properties> = Flat<
+  { readonly [Key in keyof Properties as Properties[Key] extends { default: unknown } ? Key : never]: FromSchema<Properties[Key]> } &
+  { readonly [Key in keyof Properties as Properties[Key] extends { default: unknown } ? never : Key]?: FromSchema<Properties[Key]> }
+>
+type Flat<Type> = { readonly [Key in keyof Type]: Type[Key] }
+
+/** All settings, defaults filled in; deeply frozen when they come from `loadSettings`. */
+export type Settings = FromSchema<typeof settingsSchema>
+
+/** The settings of the registry and its controllers. */
+export type RegistrySettings = Settings['registry']
