@@ -112,7 +112,7 @@ export const settingsSchema = {
       ...object,
       description: 'The registry\'s storage as Delgate sees it.',
       properties: {
-        root: { ...text, description: 'Directory that holds docker/registry/v2. Default: taken from the registry\'s own configuration, when Delgate sees it under the same path.' }
+        root: { ...text, description: 'Directory that holds docker/registry/v2. Default: taken from the registry\'s own configuration, when Delgate sees it under the same path; ./data/registry when Delgate runs the registry with a generated configuration.' }
       }
     },
     state: {

@@ -1,0 +1,102 @@
+import { isIP } from 'node:net'
+import { Ajv } from 'ajv'
+import { SetupError } from '../registry/port.js'
+import { nearest } from './nearest.js'
+import { describeExpected, leaves, walkSchema } from './paths.js'
+import { settingsSchema } from './schema.js'
+import type { Settings } from './schema.js'
+import { isTree, suggestion } from './sources.js'
+import type { Source, Tree } from './sources.js'
+
+/** Longest part of a refused value that a message repeats. Characters. */
+const SHOWN_VALUE_CHARACTERS = 60
+
+const checker = new Ajv({ strict: true }).compile(settingsSchema)
+const filler = new Ajv({ strict: true, useDefaults: true }).compile(settingsSchema)
+
+/**
+ * Checks what one source says, alone, so that a message can name the place.
+ * @throws SetupError with the key, the place, and what was expected or the nearest key.
+ */
+export function checkSource (source: Source): void {
+  if (checker(source.tree)) return
+  const error = checker.errors![0]!
+  const path = error.instancePath.split('/').slice(1).map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+  if (error.keyword === 'additionalProperties') throw unknownKey(source, path, error.params['additionalProperty'] as string)
+  const at = walkSchema(path)
+  const value = JSON.stringify(at.path.reduce<unknown>((tree, name) => (tree as Tree)[name], source.tree))
+  const shown = value.length > SHOWN_VALUE_CHARACTERS ? `${value.slice(0, SHOWN_VALUE_CHARACTERS)}…` : value
+  throw new SetupError(`setting "${at.path.join('.')}" (${source.locate(at.path)}): expected ${describeExpected(at.node)}, got ${shown}`)
+}
+
+function unknownKey (source: Source, section: readonly string[], name: string): SetupError {
+  const path = [...section, name]
+  return new SetupError(`unknown setting "${path.join('.')}" (${source.locate(path)})${suggestion(nearestKey(section, name))}`)
+}
+
+/** A sibling, else a key of that name in another section, else the nearest of all. */
+function nearestKey (section: readonly string[], name: string): string | undefined {
+  const sibling = nearest(name, Object.keys(walkSchema(section).node.properties ?? {}))
+  if (sibling !== undefined) return [...section, sibling].join('.')
+  const namesake = leaves.find(({ path }) => path.at(-1) === name)
+  return namesake?.key ?? nearest([...section, name].join('.'), leaves.map(({ key }) => key))
+}
+
+/** Lays trees over each other: sections are merged, values (lists too) replaced by the later one. */
+export function mergeTrees (trees: readonly Tree[]): Tree {
+  const merged: Tree = {}
+  for (const tree of trees) {
+    for (const [key, value] of Object.entries(tree)) {
+      const below = merged[key]
+      merged[key] = isTree(value) ? mergeTrees(isTree(below) ? [below, value] : [value]) : value
+    }
+  }
+  return merged
+}
+
+/**
+ * Fills in the defaults and checks what depends on several keys.
+ * @throws SetupError
+ */
+export function completeSettings (tree: Tree): Settings {
+  const settings = structuredClone(tree)
+  if (!filler(settings)) throw new SetupError(`settings: ${filler.errors![0]!.instancePath} ${filler.errors![0]!.message}`)
+  const complete = settings as unknown as Settings
+  checkController(complete.registry)
+  checkProxies(complete.trustProxy)
+  complete.cors.origins.forEach(checkOrigin)
+  return complete
+}
+
+function checkController ({ controller, url, docker, command }: Settings['registry']): void {
+  const needs = (key: string, why = '') => new SetupError(`setting "${key}" is missing: the controller "${controller}" needs it${why} (file, ${leaves.find((leaf) => leaf.key === key)!.variable}, or --${key})`)
+  if (controller === 'process') return
+  if (url === undefined) throw needs('registry.url')
+  if (controller === 'command') {
+    if (command.collect === undefined) throw needs('registry.command.collect')
+    if (command.restart === undefined) throw needs('registry.command.restart')
+    return
+  }
+  const selectors = (['container', 'label', 'service'] as const).filter((name) => docker[name] !== undefined)
+  if (selectors.length === 0) throw needs('registry.docker.container', ', or registry.docker.label, or registry.docker.service')
+  if (selectors.length > 1) throw new SetupError(`settings ${selectors.map((name) => `"registry.docker.${name}"`).join(' and ')}: set only one of them, each says which container`)
+  if (docker.project !== undefined && docker.service === undefined) throw new SetupError('setting "registry.docker.project" only makes sense with "registry.docker.service"')
+}
+
+/** Names that proxy-addr, which Fastify uses, knows besides addresses. */
+const PROXY_NAMES = ['loopback', 'linklocal', 'uniquelocal']
+
+function checkProxies (trustProxy: Settings['trustProxy']): void {
+  if (typeof trustProxy === 'boolean') return
+  for (const entry of trustProxy) {
+    const [, address = '', bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(entry) ?? []
+    const version = isIP(address)
+    const fits = version !== 0 && Number(bits ?? 0) <= (version === 4 ? 32 : 128)
+    if (!fits && !PROXY_NAMES.includes(entry)) throw new SetupError(`setting "trustProxy": expected an address or CIDR range such as 10.0.0.0/8, got ${JSON.stringify(entry)}`)
+  }
+}
+
+function checkOrigin (origin: string): void {
+  const fits = origin === '*' || (URL.canParse(origin) && new URL(origin).origin === origin)
+  if (!fits) throw new SetupError(`setting "cors.origins": expected "*" or an origin such as https://ui.example.org (no path, no slash at the end), got ${JSON.stringify(origin)}`)
+}
