@@ -1,0 +1,43 @@
+/**
+ * Every path of the registry's tree (distribution, registry/storage/paths.go), relative to its `docker/registry/v2`:
+ *
+ *   repositories/<name>/_layers/<alg>/<hex>/link                       this repository may serve that blob
+ *   repositories/<name>/_manifests/revisions/<alg>/<hex>/link          this repository has that manifest
+ *   repositories/<name>/_manifests/tags/<tag>/current/link             what the tag points to
+ *   repositories/<name>/_manifests/tags/<tag>/index/<alg>/<hex>/link   what the tag ever pointed to
+ *   repositories/<name>/_uploads/<id>/…                                an upload that runs
+ *   blobs/<alg>/<first two of hex>/<hex>/data                          the content
+ *
+ * A link file holds one digest as text. The directory's name is what a client asks for, the text is what is stored:
+ * they differ when a blob was uploaded under another algorithm (`_layers/sha512/<hex>/link` holds a sha256 digest).
+ */
+import { join } from 'node:path'
+import { algorithmOf, hexOf, type Digest } from '../oci/digest.js'
+import type { RepositoryName, Tag } from '../oci/name.js'
+
+/** From the registry's `rootdirectory` to the tree that the paths here are relative to. */
+export const TREE = join('docker', 'registry', 'v2')
+
+export const REPOSITORIES = 'repositories'
+export const BLOBS = 'blobs'
+
+const byDigest = (digest: Digest): string => join(algorithmOf(digest), hexOf(digest))
+
+export const repositoryDirectory = (name: RepositoryName): string => join(REPOSITORIES, name)
+export const layersDirectory = (name: RepositoryName): string => join(REPOSITORIES, name, '_layers')
+export const manifestsDirectory = (name: RepositoryName): string => join(REPOSITORIES, name, '_manifests')
+export const uploadsDirectory = (name: RepositoryName): string => join(REPOSITORIES, name, '_uploads')
+export const revisionsDirectory = (name: RepositoryName): string => join(manifestsDirectory(name), 'revisions')
+export const tagsDirectory = (name: RepositoryName): string => join(manifestsDirectory(name), 'tags')
+
+export const layerDirectory = (name: RepositoryName, digest: Digest): string => join(layersDirectory(name), byDigest(digest))
+export const layerLink = (name: RepositoryName, digest: Digest): string => join(layerDirectory(name, digest), 'link')
+export const revisionDirectory = (name: RepositoryName, digest: Digest): string => join(revisionsDirectory(name), byDigest(digest))
+export const revisionLink = (name: RepositoryName, digest: Digest): string => join(revisionDirectory(name, digest), 'link')
+export const tagDirectory = (name: RepositoryName, tag: Tag): string => join(tagsDirectory(name), tag)
+export const tagCurrentLink = (name: RepositoryName, tag: Tag): string => join(tagDirectory(name, tag), 'current', 'link')
+export const tagHistoryDirectory = (name: RepositoryName, tag: Tag): string => join(tagDirectory(name, tag), 'index')
+export const tagHistoryEntry = (name: RepositoryName, tag: Tag, digest: Digest): string => join(tagHistoryDirectory(name, tag), byDigest(digest))
+
+export const blobDirectory = (digest: Digest): string => join(BLOBS, algorithmOf(digest), hexOf(digest).slice(0, 2), hexOf(digest))
+export const blobData = (digest: Digest): string => join(blobDirectory(digest), 'data')
