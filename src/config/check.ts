@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { Ajv } from 'ajv'
-import { SetupError } from '../registry/port.js'
+import { SetupError } from '../setup-error.js'
 import { nearest } from './nearest.js'
 import { describeExpected, leaves, walkSchema } from './paths.js'
 import { settingsSchema } from './schema.js'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { SetupError } from '../registry/port.js'
+import { SetupError } from '../setup-error.js'
 import { checkSource, completeSettings, mergeTrees } from './check.js'
 import type { Settings } from './schema.js'
 import { environmentSource, fileSource, flagSource, setIn } from './sources.js'

@@ -1,6 +1,6 @@
 import { LineCounter, isMap, parseDocument } from 'yaml'
 import type { Document } from 'yaml'
-import { SetupError } from '../registry/port.js'
+import { SetupError } from '../setup-error.js'
 import { nearest } from './nearest.js'
 import { OTHER_VARIABLES, VARIABLE_ALIASES, leaves } from './paths.js'
 import type { Leaf, SchemaNode } from './paths.js'

@@ -38,10 +38,7 @@ export interface RegistryController {
   restart (signal: AbortSignal): Promise<void>
 }
 
-/** A set-up that cannot work: the message says what was found, about what, and what to do next. */
-export class SetupError extends Error {
-  override readonly name = 'SetupError'
-}
+export { SetupError } from '../setup-error.js'
 
 /** How much of a command's output is kept for a job's error: the end says why it failed. Bytes. */
 export const OUTPUT_TAIL_BYTES = 4096
