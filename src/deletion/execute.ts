@@ -1,0 +1,77 @@
+/**
+ * Carries out a plan. The order makes a crash at any point leave garbage that the next run finishes, never a
+ * dangling reference: tags, then revisions, then layer links, then the directories. Each step may be repeated.
+ */
+import { dirname } from 'node:path'
+import type { Digest } from '../oci/digest.js'
+import type { RepositoryName } from '../oci/name.js'
+import * as paths from '../storage/paths.js'
+import { NOTHING, isPrunable, plus, type Extent, type TreeWriter } from '../storage/write.js'
+import type { Plan } from './plan.js'
+import { EMPTY_RECEIPT, addToReceipt, type Receipt } from './receipt.js'
+
+export interface ExecuteOptions {
+  /** Asked right before a layer is unlinked: false keeps it, since a running push relies on it. */
+  readonly bury: (repository: RepositoryName, digest: Digest) => boolean
+  /**
+   * Whether nobody is writing in the repository. Otherwise the directories that others share are left for later:
+   * the registry makes a directory first and the file in it after, and would fail if it vanished in between.
+   */
+  readonly quiet: boolean
+}
+
+/** Removes the links that a plan names. */
+export async function execute (plan: Plan, tree: TreeWriter, options: ExecuteOptions): Promise<Receipt> {
+  const { repository } = plan
+  let extent = await removeAll(tree, plan.tags.map(({ tag }) => paths.tagDirectory(repository, tag)))
+  extent = plus(extent, await removeAll(tree, manifestPaths(plan)))
+  const layers = plan.layers.filter(digest => options.bury(repository, digest))
+  extent = plus(extent, await removeAll(tree, layers.map(digest => paths.layerDirectory(repository, digest))))
+  const receipt = addToReceipt(EMPTY_RECEIPT, { ...named(plan), layerLinks: layers.map(digest => ({ repository, digest })), warnings: plan.warnings })
+  if (options.quiet) extent = plus(extent, await removeDirectories({ ...plan, empties: plan.empties && layers.length === plan.layers.length }, tree))
+  return addToReceipt(receipt, { bytesFreed: extent.bytes, directories: extent.directories })
+}
+
+/** What `execute` would report, with nothing changed; and the directories that would be gone. */
+export async function rehearse (plan: Plan, tree: TreeWriter): Promise<{ receipt: Receipt, gone: string[] }> {
+  const { repository } = plan
+  const gone = plan.empties ? wholeRepository(plan) : [...plan.tags.map(({ tag }) => paths.tagDirectory(repository, tag)), ...manifestPaths(plan), ...plan.layers.map(digest => paths.layerDirectory(repository, digest))]
+  let extent = NOTHING
+  for (const path of gone) extent = plus(extent, await tree.measure(path))
+  const receipt = addToReceipt(EMPTY_RECEIPT, { ...named(plan), layerLinks: plan.layers.map(digest => ({ repository, digest })), warnings: plan.warnings, bytesFreed: extent.bytes, directories: extent.directories })
+  return { receipt, gone }
+}
+
+const named = (plan: Plan): Pick<Receipt, 'tags' | 'manifests'> => ({
+  tags: plan.tags.map(tag => ({ repository: plan.repository, ...tag })),
+  manifests: plan.manifests.map(digest => ({ repository: plan.repository, digest }))
+})
+
+const manifestPaths = (plan: Plan): string[] => [
+  ...plan.manifests.map(digest => paths.revisionDirectory(plan.repository, digest)),
+  ...plan.history.map(({ tag, digest }) => paths.tagHistoryEntry(plan.repository, tag, digest))
+]
+
+/** `_manifests` first: a repository with only `_layers` is harmless to both versions of the registry's collector. */
+const wholeRepository = (plan: Plan): string[] => [paths.manifestsDirectory(plan.repository), paths.layersDirectory(plan.repository), paths.uploadsDirectory(plan.repository)]
+
+async function removeAll (tree: TreeWriter, directories: readonly string[]): Promise<Extent> {
+  let extent = NOTHING
+  for (const directory of directories) extent = plus(extent, await tree.remove(directory))
+  return extent
+}
+
+/** Directories of the repository that this plan emptied; those above it are left to a time when nobody writes. */
+async function removeDirectories (plan: Plan, tree: TreeWriter): Promise<Extent> {
+  if (plan.empties) return await removeAll(tree, wholeRepository(plan))
+  const within = `${paths.repositoryDirectory(plan.repository)}/`
+  const parents = parentsOf(plan).filter(path => path.startsWith(within) && isPrunable(path))
+  return { ...NOTHING, directories: await tree.pruneUp(parents) }
+}
+
+/** The directories that held what a plan removes. */
+export function parentsOf (plan: Plan): string[] {
+  const { repository } = plan
+  const removed = [...plan.tags.map(({ tag }) => paths.tagDirectory(repository, tag)), ...manifestPaths(plan), ...plan.layers.map(digest => paths.layerDirectory(repository, digest))]
+  return [...new Set(removed.map(path => dirname(path)))]
+}

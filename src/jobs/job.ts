@@ -1,0 +1,57 @@
+/** A job: one accepted deletion or collection, from its acceptance to its receipt. */
+import { randomBytes } from 'node:crypto'
+import type { Plan } from '../deletion/plan.js'
+import { EMPTY_RECEIPT, type Receipt } from '../deletion/receipt.js'
+import type { Target } from '../deletion/target.js'
+
+export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled'
+
+/**
+ * Where a job is. `unlink` removes the links (before the 202); `waiting` waits for the next collection; then `scan`
+ * (who uses what), `drain` (running pushes end), `collect` (unused blobs go), `restart` (the registry forgets them).
+ */
+export type JobPhase = 'unlink' | 'waiting' | 'scan' | 'drain' | 'collect' | 'restart' | 'ended'
+
+export interface JobError {
+  readonly message: string
+  /** The end of what the registry's collector printed. */
+  readonly output?: string
+}
+
+export interface Job {
+  readonly id: string
+  readonly kind: 'delete' | 'collection'
+  readonly target: Target
+  readonly state: JobState
+  readonly phase: JobPhase
+  /** ISO 8601. */
+  readonly createdAt: string
+  readonly startedAt?: string
+  readonly endedAt?: string
+  readonly receipt: Receipt
+  readonly error?: JobError
+  /** How often the collection was tried. */
+  readonly attempts: number
+  /** When a failed job is tried again, ISO 8601. */
+  readonly nextAttemptAt?: string
+  /** What was decided, one plan a repository: what an interrupted run is finished from. Not shown. */
+  readonly plans: readonly Plan[]
+}
+
+/** A new job. Ids sort by the time of creation. */
+export function newJob (kind: Job['kind'], target: Target, plans: readonly Plan[]): Job {
+  const id = `${Date.now().toString(36).padStart(9, '0')}-${randomBytes(4).toString('hex')}`
+  return { id, kind, target, state: 'running', phase: 'unlink', createdAt: new Date().toISOString(), receipt: EMPTY_RECEIPT, attempts: 0, plans }
+}
+
+/** Whether nothing more will happen to the job. A failed one that will be tried again has ended for those who wait. */
+export const hasEnded = (job: Job): boolean => job.state === 'done' || job.state === 'failed' || job.state === 'cancelled'
+
+/** Whether something is still owed: the journal keeps it until this is false. */
+export const isOpen = (job: Job): boolean => job.state === 'queued' || job.state === 'running' || (job.state === 'failed' && job.nextAttemptAt !== undefined)
+
+/** What clients see. */
+export function publicJob (job: Job): Omit<Job, 'plans'> {
+  const { plans: _, ...shown } = job
+  return shown
+}

@@ -1,0 +1,94 @@
+/**
+ * The journal: every job as one file, written so that a crash or a power cut leaves either the old or the new state:
+ * to a temporary file, flushed, renamed, and the directory flushed.
+ */
+import { EventEmitter } from 'node:events'
+import { mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isOpen, type Job } from './job.js'
+
+export interface JobStoreLimits {
+  /** Ended jobs are forgotten after this many days. */
+  readonly keepDays: number
+  /** At most this many ended jobs are kept. */
+  readonly keepMaximum: number
+}
+
+const SUFFIX = '.json'
+
+export class JobStore {
+  readonly #jobs = new Map<string, Job>()
+  /** Writes of one job follow each other. */
+  readonly #writes = new Map<string, Promise<void>>()
+  readonly #events = new EventEmitter().setMaxListeners(0)
+
+  private constructor (private readonly directory: string, private readonly limits: JobStoreLimits) {}
+
+  /**
+   * Opens the journal, making its directory where there is none.
+   * @param onDamage told of files that are no jobs; they stay where they are
+   */
+  static async open (directory: string, limits: JobStoreLimits, onDamage: (file: string, error: unknown) => void): Promise<JobStore> {
+    await mkdir(directory, { recursive: true })
+    const store = new JobStore(directory, limits)
+    for (const file of (await readdir(directory)).filter(name => name.endsWith(SUFFIX)).sort()) {
+      try {
+        const job = JSON.parse(await readFile(join(directory, file), 'utf8')) as Job
+        store.#jobs.set(job.id, job)
+      } catch (error) {
+        onDamage(file, error)
+      }
+    }
+    return store
+  }
+
+  get (id: string): Job | undefined { return this.#jobs.get(id) }
+
+  /** All jobs, the newest first. */
+  list (): Job[] { return [...this.#jobs.values()].sort((a, b) => a.id < b.id ? 1 : -1) }
+
+  /** Records a new state of a job; it is on the disk when this resolves. */
+  async save (job: Job): Promise<void> {
+    this.#jobs.set(job.id, job)
+    this.#events.emit(job.id, job)
+    const after = (this.#writes.get(job.id) ?? Promise.resolve()).catch(() => {}).then(() => this.#write(job))
+    this.#writes.set(job.id, after)
+    try {
+      await after
+    } finally {
+      if (this.#writes.get(job.id) === after) this.#writes.delete(job.id)
+    }
+  }
+
+  /** Calls `listener` with every new state of a job; call the result to stop. */
+  watch (id: string, listener: (job: Job) => void): () => void {
+    this.#events.on(id, listener)
+    return () => { this.#events.off(id, listener) }
+  }
+
+  /** Forgets jobs that ended long ago, and the oldest where there are too many. */
+  async prune (now = Date.now()): Promise<void> {
+    const ended = this.list().filter(job => !isOpen(job))
+    const oldest = now - this.limits.keepDays * 86_400_000
+    const forgotten = ended.filter((job, rank) => rank >= this.limits.keepMaximum || Date.parse(job.endedAt ?? job.createdAt) < oldest)
+    for (const job of forgotten) {
+      this.#jobs.delete(job.id)
+      await rm(join(this.directory, job.id + SUFFIX), { force: true })
+    }
+  }
+
+  async #write (job: Job): Promise<void> {
+    const path = join(this.directory, job.id + SUFFIX)
+    const temporary = `${path}.tmp`
+    const file = await open(temporary, 'w', 0o600)
+    try {
+      await file.writeFile(JSON.stringify(job))
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+    const directory = await open(this.directory, 'r')
+    await directory.sync().finally(async () => { await directory.close() })
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * Removes from the registry's tree: verbs without policy. Nothing is followed through a symbolic link, and nothing
+ * outside the tree is touched.
+ */
+import { lstat, mkdir, readdir, realpath, rmdir, unlink, writeFile } from 'node:fs/promises'
+import { dirname, join, sep } from 'node:path'
+import type { Digest } from '../oci/digest.js'
+import type { RepositoryName } from '../oci/name.js'
+import * as paths from './paths.js'
+
+/** What a removal took away, or would take. */
+export interface Extent {
+  /** Sizes of the files, bytes. */
+  readonly bytes: number
+  readonly directories: number
+  readonly files: number
+}
+
+export const NOTHING: Extent = { bytes: 0, directories: 0, files: 0 }
+export const plus = (a: Extent, b: Extent): Extent => ({ bytes: a.bytes + b.bytes, directories: a.directories + b.directories, files: a.files + b.files })
+
+const codeOf = (error: unknown): string => (error as { code?: string }).code ?? ''
+const isMissing = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes(codeOf(error))
+
+export class TreeWriter {
+  /** @param root the directory `docker/registry/v2` of the storage */
+  constructor (readonly root: string) {}
+
+  /** Removes a directory with all that is in it; what is missing already counts as nothing. */
+  async remove (relative: string): Promise<Extent> {
+    return await this.#visit(relative, true)
+  }
+
+  /** What `remove` would take. */
+  async measure (relative: string): Promise<Extent> {
+    return await this.#visit(relative, false)
+  }
+
+  /**
+   * Removes directories that are empty, and their parents as long as those are empty too.
+   * @param start directories to begin with; they need not exist
+   * @returns how many were removed
+   */
+  async pruneUp (start: readonly string[]): Promise<number> {
+    let removed = 0
+    for (const first of new Set(start)) {
+      for (let directory = first; isPrunable(directory); directory = dirname(directory)) {
+        const outcome = await this.#removeEmpty(directory)
+        if (outcome === 'kept') break
+        if (outcome === 'removed') removed++
+      }
+    }
+    return removed
+  }
+
+  /** Writes the link that lets a repository serve a blob, as the registry's upload commit does. */
+  async linkLayer (repository: RepositoryName, digest: Digest, target: Digest): Promise<void> {
+    const path = join(this.root, paths.layerLink(repository, digest))
+    await mkdir(dirname(path), { recursive: true })
+    await writeFile(path, target)
+  }
+
+  /** Makes sure that a directory exists. */
+  async ensure (relative: string): Promise<void> {
+    await mkdir(join(this.root, relative), { recursive: true })
+  }
+
+  async #visit (relative: string, removing: boolean): Promise<Extent> {
+    const parent = await this.#contained(dirname(relative))
+    return parent === undefined ? NOTHING : await visit(join(this.root, relative), removing)
+  }
+
+  /** The real path of a directory of the tree. @throws when a symbolic link leads elsewhere */
+  async #contained (relative: string): Promise<string | undefined> {
+    try {
+      const root = await realpath(this.root)
+      const real = await realpath(join(this.root, relative))
+      if (real !== join(root, relative) && real + sep !== join(root, relative)) throw new Error(`${relative} is reached through a symbolic link; nothing was removed there`)
+      return real
+    } catch (error) {
+      if (isMissing(error)) return undefined
+      throw error
+    }
+  }
+
+  async #removeEmpty (relative: string): Promise<'removed' | 'missing' | 'kept'> {
+    if (await this.#contained(dirname(relative)) === undefined) return 'missing'
+    try {
+      await rmdir(join(this.root, relative))
+      return 'removed'
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return 'missing'
+      if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(codeOf(error))) return 'kept'
+      throw error
+    }
+  }
+}
+
+async function visit (path: string, removing: boolean): Promise<Extent> {
+  const entries = await readdir(path, { withFileTypes: true }).catch(missing => { if (isMissing(missing)) return undefined; throw missing })
+  if (entries === undefined) return NOTHING
+  let total: Extent = { bytes: 0, directories: 1, files: 0 }
+  // In order of name: a tag's `current` goes before its history, so that the tag is gone first.
+  for (const entry of entries.sort((a, b) => a.name < b.name ? -1 : 1)) {
+    const inner = join(path, entry.name)
+    total = plus(total, entry.isDirectory() ? await visit(inner, removing) : await visitFile(inner, removing))
+  }
+  if (removing) await rmdir(path).catch(error => { if (!isMissing(error)) throw error })
+  return total
+}
+
+async function visitFile (path: string, removing: boolean): Promise<Extent> {
+  try {
+    const { size } = await lstat(path)
+    if (removing) await unlink(path)
+    return { bytes: size, directories: 0, files: 1 }
+  } catch (error) {
+    if (isMissing(error)) return NOTHING
+    throw error
+  }
+}
+
+/**
+ * Directories that may go when they are empty: everything below `repositories` and below `blobs/<alg>`, but not
+ * `_layers` and `_manifests`, which go only together (2.8 lists repositories by the one, 3.x by the other).
+ */
+export function isPrunable (relative: string): boolean {
+  const segments = relative.split(sep)
+  if (segments[0] === paths.BLOBS) return segments.length > 2
+  if (segments[0] !== paths.REPOSITORIES || segments.length < 2) return false
+  const last = segments.at(-1)
+  return last !== '_layers' && last !== '_manifests'
+}

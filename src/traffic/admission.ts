@@ -1,0 +1,133 @@
+/**
+ * Admits requests to the registry, or holds them while it is collected or restarted. Held requests are released in
+ * the order in which they came; a hold is bounded in number and in time.
+ */
+
+/** What is held: `none`, only requests that could change what is stored or rely on it (`writes`), or `all`. */
+export type Hold = 'none' | 'writes' | 'all'
+export type Traffic = 'read' | 'write'
+
+export interface AdmissionLimits {
+  /** Requests that may wait at once. */
+  readonly maximumRequests: number
+  /** How long one may wait, seconds. */
+  readonly timeoutSeconds: number
+}
+
+/** A request could not be held: too many wait, or it waited too long. */
+export class HoldExceeded extends Error {
+  override readonly name = 'HoldExceeded'
+  constructor (readonly reason: 'full' | 'timeout' | 'closing') {
+    super(reason === 'full' ? 'too many requests are waiting for the registry' : 'the registry did not become available in time')
+  }
+}
+
+/** Ends what `enter` began; calling it again does nothing. */
+export type Leave = () => void
+
+interface Waiter {
+  readonly traffic: Traffic
+  readonly admit: (leave: Leave) => void
+  readonly refuse: (error: HoldExceeded) => void
+  readonly timer: NodeJS.Timeout
+}
+
+export class Admission {
+  #hold: Hold = 'none'
+  #waiting: Waiter[] = []
+  readonly #inFlight = { read: 0, write: 0 }
+  readonly #watchers = new Set<() => void>()
+  #longestHoldMs = 0
+
+  constructor (private readonly limits: AdmissionLimits) {}
+
+  get hold (): Hold { return this.#hold }
+  get waiting (): number { return this.#waiting.length }
+  /** The longest that any request was held since the start, milliseconds. */
+  get longestHoldMs (): number { return this.#longestHoldMs }
+  inFlight (traffic: Traffic): number { return this.#inFlight[traffic] }
+
+  /**
+   * Admits a request, now or when the hold ends.
+   * @param exempt it belongs to a push that is already running: only `all` holds it
+   * @throws HoldExceeded
+   */
+  enter (traffic: Traffic, exempt = false): Leave | Promise<Leave> {
+    if (!this.#holds(traffic, exempt)) return this.#admit(traffic)
+    if (this.#waiting.length >= this.limits.maximumRequests) throw new HoldExceeded('full')
+    const since = Date.now()
+    return new Promise<Leave>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#waiting.splice(this.#waiting.indexOf(waiter), 1)
+        waiter.refuse(new HoldExceeded('timeout'))
+      }, this.limits.timeoutSeconds * 1000)
+      const note = (): void => { this.#longestHoldMs = Math.max(this.#longestHoldMs, Date.now() - since) }
+      const waiter: Waiter = { traffic, timer, admit: leave => { note(); resolve(leave) }, refuse: error => { note(); reject(error) } }
+      this.#waiting.push(waiter)
+    })
+  }
+
+  /** Begins to hold, or holds less or more. Requests that waited and are not held any more are admitted in order. */
+  set (hold: Hold): void {
+    this.#hold = hold
+    const still: Waiter[] = []
+    for (const waiter of this.#waiting) {
+      if (this.#holds(waiter.traffic, false)) {
+        still.push(waiter)
+      } else {
+        clearTimeout(waiter.timer)
+        waiter.admit(this.#admit(waiter.traffic))
+      }
+    }
+    this.#waiting = still
+  }
+
+  /** Refuses all that wait: the gate is closing. */
+  close (): void {
+    for (const waiter of this.#waiting.splice(0)) {
+      clearTimeout(waiter.timer)
+      waiter.refuse(new HoldExceeded('closing'))
+    }
+  }
+
+  /**
+   * Waits until `condition` holds, looking whenever a request ends or `changed` is called.
+   * @returns false when the time was up first
+   */
+  async until (condition: () => boolean, timeoutSeconds: number): Promise<boolean> {
+    if (condition()) return true
+    return await new Promise(resolve => {
+      const finish = (result: boolean): void => {
+        clearTimeout(timer)
+        clearInterval(ticker)
+        this.#watchers.delete(look)
+        resolve(result)
+      }
+      const look = (): void => { if (condition()) finish(true) }
+      const timer = setTimeout(finish, timeoutSeconds * 1000, false)
+      // Sessions also end by the clock, which nobody announces.
+      const ticker = setInterval(look, 100)
+      this.#watchers.add(look)
+    })
+  }
+
+  /** Something that `until` may wait for has changed. */
+  changed (): void {
+    for (const look of [...this.#watchers]) look()
+  }
+
+  #holds (traffic: Traffic, exempt: boolean): boolean {
+    return this.#hold === 'all' || (this.#hold === 'writes' && traffic === 'write' && !exempt)
+  }
+
+  #admit (traffic: Traffic): Leave {
+    this.#inFlight[traffic]++
+    let left = false
+    return () => {
+      if (left) return
+      left = true
+      this.#inFlight[traffic]--
+      if (this.#watchers.size > 0) this.changed()
+    }
+  }
+}

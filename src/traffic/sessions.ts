@@ -1,0 +1,122 @@
+/**
+ * Push sessions: what one client is doing in one repository, from its first claim until its manifest is there.
+ * A claim (HEAD blob that said yes, mount, upload commit, manifest pushed by digest) leases its digest: nothing that
+ * is leased is unlinked or swept. A lease ends when a manifest that lists the digest has been pushed, or when the
+ * client has been idle for too long.
+ */
+import type { Digest } from '../oci/digest.js'
+import type { RepositoryName } from '../oci/name.js'
+
+interface Session {
+  inFlight: number
+  lastActive: number
+  /** How many claims were made on a digest and not yet used by a manifest. */
+  readonly leases: Map<Digest, number>
+  readonly uploads: Set<string>
+}
+
+export class Sessions {
+  readonly #repositories = new Map<RepositoryName, Map<string, Session>>()
+
+  /**
+   * @param idleSeconds how long a client may pause before its session counts as abandoned
+   * @param changed called when a session may have ended
+   */
+  constructor (private readonly idleSeconds: number, private readonly changed: () => void = () => {}) {}
+
+  /** A pushing request begins; call the result once when it has ended. */
+  begin (repository: RepositoryName, client: string): () => void {
+    const session = this.#session(repository, client)
+    session.inFlight++
+    session.lastActive = Date.now()
+    return () => {
+      session.inFlight--
+      session.lastActive = Date.now()
+      this.#tidy(repository, client, session)
+      this.changed()
+    }
+  }
+
+  /** Protects a digest, from before the request that claims it is forwarded. */
+  lease (repository: RepositoryName, client: string, digest: Digest): void {
+    const { leases } = this.#session(repository, client)
+    leases.set(digest, (leases.get(digest) ?? 0) + 1)
+  }
+
+  /** Gives one claim back: the registry said no, or a manifest uses the digest now. */
+  release (repository: RepositoryName, client: string, digest: Digest): void {
+    const session = this.#repositories.get(repository)?.get(client)
+    const claims = session?.leases.get(digest)
+    if (session === undefined || claims === undefined) return
+    if (claims > 1) session.leases.set(digest, claims - 1)
+    else session.leases.delete(digest)
+    this.#tidy(repository, client, session)
+    this.changed()
+  }
+
+  uploadOpened (repository: RepositoryName, client: string, id: string): void {
+    this.#session(repository, client).uploads.add(id)
+  }
+
+  uploadClosed (repository: RepositoryName, id: string): void {
+    for (const session of this.#repositories.get(repository)?.values() ?? []) session.uploads.delete(id)
+    this.changed()
+  }
+
+  leased (repository: RepositoryName, digest: Digest): boolean {
+    return this.#live(repository).some(session => session.leases.has(digest))
+  }
+
+  /** Every digest that is leased anywhere. */
+  allLeased (): Set<Digest> {
+    return new Set([...this.#repositories.keys()].flatMap(name => this.#live(name).flatMap(session => [...session.leases.keys()])))
+  }
+
+  /** Whether this client has a push running here. */
+  isOpen (repository: RepositoryName, client: string): boolean {
+    const session = this.#repositories.get(repository)?.get(client)
+    return session !== undefined && this.#isOpen(session)
+  }
+
+  /** Pushing requests of any client that are in the registry's hands right now. */
+  inFlight (repository: RepositoryName): number {
+    return this.#live(repository).reduce((sum, session) => sum + session.inFlight, 0)
+  }
+
+  /** How many pushes are running. */
+  get open (): number {
+    return [...this.#repositories.keys()].reduce((sum, name) => sum + this.#live(name).length, 0)
+  }
+
+  #session (repository: RepositoryName, client: string): Session {
+    let clients = this.#repositories.get(repository)
+    if (clients === undefined) this.#repositories.set(repository, clients = new Map())
+    let session = clients.get(client)
+    if (session === undefined) clients.set(client, session = { inFlight: 0, lastActive: Date.now(), leases: new Map(), uploads: new Set() })
+    return session
+  }
+
+  /** The open sessions of a repository; the abandoned ones are forgotten on the way. */
+  #live (repository: RepositoryName): Session[] {
+    const clients = this.#repositories.get(repository)
+    if (clients === undefined) return []
+    for (const [client, session] of clients) {
+      if (!this.#isOpen(session)) clients.delete(client)
+    }
+    if (clients.size === 0) this.#repositories.delete(repository)
+    return [...clients.values()]
+  }
+
+  #isOpen (session: Session): boolean {
+    if (session.inFlight > 0) return true
+    if (session.leases.size === 0 && session.uploads.size === 0) return false
+    return Date.now() - session.lastActive < this.idleSeconds * 1000
+  }
+
+  #tidy (repository: RepositoryName, client: string, session: Session): void {
+    if (session.inFlight > 0 || session.leases.size > 0 || session.uploads.size > 0) return
+    const clients = this.#repositories.get(repository)
+    if (clients?.get(client) === session) clients.delete(client)
+    if (clients?.size === 0) this.#repositories.delete(repository)
+  }
+}
