@@ -1,0 +1,101 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import { signalGroup } from './child.js'
+import { SetupError } from './port.js'
+
+/** How often the end of a process that is not a child is looked for. Seconds. */
+const LOOK_SECONDS = 0.05
+/** How long a killed process may take to disappear. Seconds. */
+const KILL_SECONDS = 10
+
+/** A process, told apart from a later one that got the same number by when it started. */
+interface ProcessMark {
+  readonly pid: number
+  readonly started: string
+}
+
+/**
+ * Remembers one child on disk, so that after a `kill -9` of Delgate the next start ends what was left running:
+ * a second registry on the same data, or worse a `garbage-collect` beside a registry that takes pushes.
+ */
+export class PidFile {
+  /** @param what the child, for messages: "registry". */
+  constructor (private readonly path: string, private readonly what: string) {}
+
+  /** Notes a running child of this process. */
+  write (pid: number): void {
+    const mark = { ...markOf(pid), owner: markOf(process.pid) }
+    writeFileSync(`${this.path}.new`, JSON.stringify(mark) + '\n', { mode: 0o600 })
+    renameSync(`${this.path}.new`, this.path)
+  }
+
+  /** The child has ended. */
+  clear (): void {
+    rmSync(this.path, { force: true })
+  }
+
+  /**
+   * Ends the child of an earlier Delgate, when it is still there and really that one.
+   * @param graceSeconds between SIGTERM and SIGKILL.
+   * @returns the number of the process that was ended, or `undefined`.
+   * @throws SetupError when that earlier Delgate still runs, or the process does not go away.
+   */
+  async endOrphan (graceSeconds: number): Promise<number | undefined> {
+    const { pid, started, owner } = this.#read()
+    const mark = { pid, started }
+    if (isRunning(mark) && isRunning(owner)) {
+      throw new SetupError(`another Delgate (process ${owner.pid}) runs the ${this.what} with this state directory: stop it, or set state.directory`)
+    }
+    if (isRunning(mark)) {
+      signalGroup(pid, 'SIGTERM')
+      if (!await hasEnded(mark, graceSeconds)) signalGroup(pid, 'SIGKILL')
+      if (!await hasEnded(mark, KILL_SECONDS)) throw new SetupError(`the ${this.what} that an earlier Delgate left running (process ${pid}) does not end: stop it`)
+      this.clear()
+      return pid
+    }
+    this.clear()
+    return undefined
+  }
+
+  #read (): ProcessMark & { readonly owner: ProcessMark } {
+    const none = { pid: 0, started: '' }
+    try {
+      const { pid, started, owner } = JSON.parse(readFileSync(this.path, 'utf8')) as ProcessMark & { owner: ProcessMark }
+      return { pid, started, owner: { pid: owner.pid, started: owner.started } }
+    } catch {
+      return { ...none, owner: none } // none was noted, or not completely: nothing that could be ended safely
+    }
+  }
+}
+
+function markOf (pid: number): ProcessMark {
+  return { pid, started: startOf(pid) ?? '' }
+}
+
+function isRunning ({ pid, started }: ProcessMark): boolean {
+  return Number.isInteger(pid) && pid > 1 && started !== '' && startOf(pid) === started
+}
+
+async function hasEnded (mark: ProcessMark, withinSeconds: number): Promise<boolean> {
+  const end = Date.now() + withinSeconds * 1000
+  while (isRunning(mark)) {
+    if (Date.now() >= end) return false
+    await delay(LOOK_SECONDS * 1000)
+  }
+  return true
+}
+
+/** When a process started, comparable only; `undefined` when it has ended. */
+function startOf (pid: number): string | undefined {
+  try {
+    if (process.platform !== 'linux') return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim() || undefined
+    // proc(5): the name, field 2, may hold spaces and parentheses; state is field 3, start time in ticks since boot field 22.
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    if (fields[0] === 'Z' || fields[0] === 'X') return undefined
+    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${fields[19]}`
+  } catch {
+    return undefined
+  }
+}
