@@ -11,7 +11,7 @@ export interface InspectedContainer {
   /** The program that was started, and its arguments: image and run options, entrypoint and command, already merged. */
   readonly Path: string
   readonly Args: readonly string[] | null
-  readonly State: { readonly Status: string, readonly Running: boolean, readonly Paused: boolean }
+  readonly State: { readonly Status: string }
   readonly Config: {
     readonly Image: string
     readonly Env?: readonly string[] | null

@@ -3,13 +3,13 @@
  * Delgate's: it is never created, removed or stopped for good. The only importer of dockerode.
  */
 import { hostname } from 'node:os'
-import { PassThrough } from 'node:stream'
+import { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import Docker from 'dockerode'
 import { readArchivedFile } from './archive.js'
 import { configPaths, describe, isRegistryConfig, namedBinary, parseContainer, type Container } from './container.js'
 import { explainEngineError, parseEndpoint, statusOf, type Endpoint } from './engine.js'
-import { OutputTail, SetupError, type CollectOutcome, type RegistryController, type RegistrySource } from './port.js'
+import { OUTPUT_TAIL_BYTES, OutputTail, SetupError, type CollectOutcome, type RegistryController, type RegistrySource } from './port.js'
 import { choose, selectionText, toFilters, type Selection } from './selection.js'
 
 const DEFAULT_STOP_TIMEOUT_SECONDS = 10
@@ -70,20 +70,22 @@ export class DockerController implements RegistryController {
   url (): string { return this.#url }
 
   async collect (signal: AbortSignal): Promise<CollectOutcome> {
-    const tail = new OutputTail()
+    // The engine carries two streams and does not keep their order: the one that says why it failed goes last.
+    const stdout = new OutputTail(OUTPUT_TAIL_BYTES / 2)
+    const stderr = new OutputTail(OUTPUT_TAIL_BYTES / 2)
+    const output = (): string => `${stdout}${stderr}`
     try {
       signal.throwIfAborted()
       const container = await this.#find()
       requireRunning(container)
       const { path } = await this.#config(container)
       const command = [namedBinary(container) ?? 'registry', 'garbage-collect', path]
-      const exitCode = await this.#run(container, command, tail, signal)
-      if (exitCode === 0) return { outcome: 'collected', output: tail.toString() }
-      return { outcome: 'failed', exitCode, output: tail.toString() }
+      const exitCode = await this.#run(container, command, { stdout, stderr }, signal)
+      return exitCode === 0 ? { outcome: 'collected', output: output() } : { outcome: 'failed', exitCode, output: output() }
     } catch (error) {
       const reason = signal.aborted ? 'stopped before it ended' : messageOf(error)
-      tail.append(`garbage-collect in the registry's container: ${reason}\n`)
-      return { outcome: 'failed', exitCode: undefined, output: tail.toString() }
+      stderr.append(`garbage-collect in the registry's container: ${reason}\n`)
+      return { outcome: 'failed', exitCode: undefined, output: output() }
     }
   }
 
@@ -166,12 +168,10 @@ export class DockerController implements RegistryController {
   }
 
   /** Runs a command in the container to its end. @returns its exit code. */
-  async #run (container: Container, command: string[], tail: OutputTail, signal: AbortSignal): Promise<number | undefined> {
+  async #run (container: Container, command: string[], tails: { stdout: OutputTail, stderr: OutputTail }, signal: AbortSignal): Promise<number | undefined> {
     const exec = await this.#engine.getContainer(container.id).exec({ Cmd: command, AttachStdout: true, AttachStderr: true, Tty: false, abortSignal: signal })
     const stream = await exec.start({ hijack: false, stdin: false, abortSignal: signal })
-    const output = new PassThrough()
-    output.on('data', (chunk: Buffer) => tail.append(chunk))
-    this.#engine.modem.demuxStream(stream, output, output)
+    this.#engine.modem.demuxStream(stream, into(tails.stdout), into(tails.stderr))
     await finished(stream, { signal })
     for (let attempt = 0; attempt < EXIT_CODE_ATTEMPTS; attempt++) {
       const state = await exec.inspect({ abortSignal: signal })
@@ -197,6 +197,11 @@ function requireRunning (container: Container): void {
   const remedies: Record<string, string> = { paused: 'docker unpause', restarting: 'docker logs' }
   const remedy = `${remedies[container.state] ?? 'docker start'} ${container.name}`
   throw new SetupError(`the registry's container ${describe(container)} is not running. Try: ${remedy}`)
+}
+
+/** A stream whose end is known at once: what was written is in the tail. */
+function into (tail: OutputTail): Writable {
+  return new Writable({ write (chunk: Buffer, _encoding, done) { tail.append(chunk); done() } })
 }
 
 const messageOf = (error: unknown): string => error instanceof Error ? error.message.trim() : String(error)
