@@ -7,6 +7,7 @@ import { settingsSchema, type Settings } from '../../src/config/schema.js'
 import { writeRegistryConfig, type RegistryFiles, type RegistryOptions } from './registry.js'
 import { temporaryDirectory } from './temporary.js'
 import type { RegistryTool } from './tools.js'
+import { wrapRegistry, type WrappedRegistry } from './wrapper.js'
 
 /** Settings as a user would write them: any part may be left out. */
 export type PartialSettings = { readonly [Key in keyof Settings]?: Settings[Key] extends object ? Partial<Settings[Key]> : Settings[Key] }
@@ -18,6 +19,11 @@ export interface GateOptions {
   readonly files?: RegistryFiles
   /** Program that is run as the registry, when it is not the real one by itself. */
   readonly binary?: string
+}
+
+/** A gate whose registry runs behind a script that counts and misbehaves. */
+export interface WrappedGate extends Gate {
+  readonly wrapper: WrappedRegistry
 }
 
 /** A running Delgate with its registry. */
@@ -60,4 +66,11 @@ export async function startGate (t: Test, tool: RegistryTool, options: GateOptio
   t.teardown(close)
   const url = await app.listen()
   return { ...files, url, host: new URL(url).host, tool, settings, close }
+}
+
+/** `startGate` with the registry behind a script; see `wrapRegistry`. */
+export async function startWrappedGate (t: Test, tool: RegistryTool, options: GateOptions = {}): Promise<WrappedGate> {
+  const files = options.files ?? await writeRegistryConfig(await temporaryDirectory(t), options.registry)
+  const wrapper = await wrapRegistry(files.directory, tool)
+  return { ...await startGate(t, tool, { ...options, files, binary: wrapper.binary }), wrapper }
 }
