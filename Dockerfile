@@ -1,0 +1,23 @@
+# Delgate in front of a registry that runs in another container. Settings: config/docker.yml, then DELGATE_… variables.
+
+FROM node:24-alpine AS build
+WORKDIR /delgate
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts
+COPY tsconfig.json tsconfig.build.json ./
+COPY src src
+RUN npm run build && npm prune --omit=dev --ignore-scripts
+
+FROM node:24-alpine
+WORKDIR /delgate
+ENV NODE_ENV=production
+COPY package.json ./
+COPY --from=build /delgate/node_modules node_modules
+COPY --from=build /delgate/dist dist
+COPY config config
+EXPOSE 5000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.DELGATE_LISTEN_PORT || process.env.DELGATE_PORT || 5000) + '/healthz').then(answer => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+# As root: the registry's files belong to root in the official images, and so does the engine's socket.
+ENTRYPOINT ["node", "dist/main.js"]
+CMD ["--config", "config/docker.yml"]
