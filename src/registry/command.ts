@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { runChild } from './child.js'
+import { collectOutcome } from './collect-outcome.js'
 import { PidFile } from './pid-file.js'
 import type { CollectOutcome, RegistryController, RegistrySource } from './port.js'
 import type { ControllerLog } from './process.js'
@@ -54,7 +55,7 @@ export class CommandController implements RegistryController {
 
   async collect (signal: AbortSignal): Promise<CollectOutcome> {
     const { exitCode, output } = await this.#run(this.options.collect, signal, true)
-    return exitCode === 0 ? { outcome: 'collected', output } : { outcome: 'failed', exitCode, output }
+    return collectOutcome(exitCode, output)
   }
 
   /** @throws Error with the end of the command's output when it fails. */

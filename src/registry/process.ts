@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { endChild, runChild, startChild } from './child.js'
 import type { Child } from './child.js'
+import { collectOutcome } from './collect-outcome.js'
 import { reasonIn, waitListening } from './listening.js'
 import { PidFile } from './pid-file.js'
 import { SetupError } from './port.js'
@@ -111,7 +112,7 @@ export class ProcessController implements RegistryController {
     const { exitCode, output } = await run
     this.#collecting.delete(run)
     this.#collectPidFile.clear()
-    return exitCode === 0 ? { outcome: 'collected', output } : { outcome: 'failed', exitCode, output }
+    return collectOutcome(exitCode, output)
   }
 
   /** The collection first: it must never run beside a registry that takes pushes. */
