@@ -1,13 +1,11 @@
 // Finds a registry binary (CNCF distribution), or obtains one without changing the system.
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findProgram, isProgram, isRoot, read, root, say, show } from './run.mjs'
 
 /** Where obtained programs go. */
 export const cacheDirectory = join(root, '.cache', 'bin')
-/** Where the Debian package is unpacked. */
-const debianDirectory = join(root, '.cache', 'debian')
 /** The registry that `go install` builds. */
 const goPackage = 'github.com/distribution/distribution/v3/cmd/registry@v3.1.1'
 
@@ -18,18 +16,16 @@ export function registryVersion (path) {
 }
 
 /**
- * A registry that is there already.
+ * A registry that is there already: `registry` or `docker-registry`, on the PATH, in the directories given, or in the cache.
  * @param accept which versions will do.
- * @returns `{ path, version, from }`, or `undefined`.
+ * @returns `{ path, version }`, or `undefined`.
  */
 export function findRegistry (accept = () => true, moreDirectories = []) {
-  const candidates = [
-    ['registry', 'PATH'], ['docker-registry', 'PATH']
-  ].map(([name, from]) => [findProgram(name, moreDirectories), from])
-  candidates.push([join(cacheDirectory, 'registry'), 'cache'], [join(debianDirectory, 'usr', 'bin', 'docker-registry'), 'cache'])
-  for (const [path, from] of candidates) {
+  const onPath = ['registry', 'docker-registry'].map((name) => findProgram(name, moreDirectories))
+  const cached = ['registry', 'docker-registry'].map((name) => join(cacheDirectory, name))
+  for (const path of [...onPath, ...cached]) {
     const version = path === undefined ? undefined : registryVersion(path)
-    if (version !== undefined && accept(version)) return { path, version, from }
+    if (version !== undefined && accept(version)) return { path, version }
   }
   return undefined
 }
@@ -55,8 +51,10 @@ export async function unpackDebian () {
     if (!isDownloaded && isRoot && await show('apt-get', ['update', '-q'])) isDownloaded = download() !== undefined
     if (!isDownloaded) return undefined
     const [file] = readdirSync(directory)
-    if (read('dpkg', ['-x', join(directory, file), debianDirectory]) === undefined) return undefined
-    const path = join(debianDirectory, 'usr', 'bin', 'docker-registry')
+    if (read('dpkg', ['-x', join(directory, file), join(directory, 'package')]) === undefined) return undefined
+    const path = join(cacheDirectory, 'docker-registry')
+    mkdirSync(cacheDirectory, { recursive: true })
+    copyFileSync(join(directory, 'package', 'usr', 'bin', 'docker-registry'), path)
     return registryVersion(path) === undefined ? undefined : path
   } finally {
     rmSync(directory, { recursive: true, force: true })

@@ -35,7 +35,7 @@ const registry = {
       ...object,
       description: 'For the controller "docker": one of container, label or service says which container.',
       properties: {
-        socket: { ...text, description: 'Path of the Docker Engine\'s socket. Default: DOCKER_HOST, else /var/run/docker.sock.' },
+        socket: { ...text, description: 'The Docker Engine: path of its socket, or tcp://host:port. Default: DOCKER_HOST, else /var/run/docker.sock.' },
         container: { ...text, description: 'Name or id of the registry\'s container. No default.' },
         label: { ...text, description: 'Label of the registry\'s container, "name" or "name=value". No default.' },
         service: { ...text, description: 'Compose service of the registry. No default.' },

@@ -1,10 +1,10 @@
 import type { CollectOutcome } from './port.js'
 
 /**
- * What `garbage-collect` says, with exit code 1 and on 2.8 as on 3.x, when nothing was ever pushed: there is nothing to
- * collect, and that is no failure.
+ * What `garbage-collect` says, with exit code 1 and on 2.8 as on 3.x, when no image or no blob was ever pushed: there is
+ * nothing to collect, and that is no failure.
  */
-const NOTHING_PUSHED = /failed to mark: \w+: Path not found: \/docker\/registry\/v2\/repositories\s*$/
+const NOTHING_PUSHED = /^failed to garbage collect: .*Path not found: \/docker\/registry\/v2\/(repositories|blobs)\s*$/m
 
 /** The outcome of a run of the registry's `garbage-collect`. */
 export function collectOutcome (exitCode: number | undefined, output: string): CollectOutcome {
