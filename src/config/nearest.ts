@@ -1,3 +1,6 @@
+/** How much of a name must be there before the rest may be missing ("timeout" for "timeoutSeconds"). Characters. */
+const PREFIX_CHARACTERS = 4
+
 /** Edits (insert, delete, replace, swap neighbours) between two texts: optimal string alignment. */
 function distance (left: string, right: string): number {
   const rows: number[][] = [Array.from({ length: right.length + 1 }, (_, column) => column)]
@@ -16,7 +19,7 @@ function distance (left: string, right: string): number {
 
 /**
  * The candidate that `text` is most likely a misspelling of; `undefined` when nothing is near (a third of it
- * would have to change). Letter case, `_` and `-` do not count: they are what people get wrong most.
+ * would have to change) and none begins with it. Letter case, `_` and `-` do not count: they are what people get wrong most.
  */
 export function nearest (text: string, candidates: Iterable<string>): string | undefined {
   const plain = (value: string) => value.toLowerCase().replaceAll(/[_-]/g, '')
@@ -26,5 +29,6 @@ export function nearest (text: string, candidates: Iterable<string>): string | u
     const edits = distance(plain(text), plain(candidate))
     if (edits < bestDistance) [best, bestDistance] = [candidate, edits]
   }
-  return best
+  if (best !== undefined || text.length < PREFIX_CHARACTERS) return best
+  return [...candidates].filter((candidate) => plain(candidate).startsWith(plain(text))).sort((a, b) => a.length - b.length)[0]
 }

@@ -1,0 +1,79 @@
+/** Every way to get the settings wrong: one line that names the key, the place, and what to write instead. */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'tap'
+import type { Test } from 'tap'
+import { loadSettings } from '../../src/config/load.js'
+import { SetupError } from '../../src/setup-error.js'
+import { temporaryDirectory } from '../support/temporary.js'
+
+interface Given { readonly argv?: readonly string[], readonly env?: Record<string, string>, readonly file?: string }
+
+async function messageOf (t: Test, { argv = [], env = {}, file }: Given): Promise<string> {
+  const cwd = await temporaryDirectory(t)
+  if (file !== undefined) await writeFile(join(cwd, 'delgate.yml'), file)
+  const config = file === undefined ? [] : ['--config', 'delgate.yml']
+  try {
+    loadSettings({ argv: [...config, ...argv], env, cwd })
+  } catch (error) {
+    t.type(error, SetupError)
+    const { message } = error as Error
+    t.notOk(message.includes('\n'), 'one line')
+    return message
+  }
+  return 'no error'
+}
+
+const docker = ['--registry.controller=docker']
+const command = ['--registry.controller=command', '--registry.url=http://localhost:1']
+
+const cases: ReadonlyArray<readonly [string, Given, string]> = [
+  ['unknown key in a file', { file: 'listen:\n  host: ::1\n  prot: 1\n' }, 'unknown setting "listen.prot" (delgate.yml, line 3); did you mean listen.port?'],
+  ['unknown key at the top of a file', { file: 'colection: {}' }, 'unknown setting "colection" (delgate.yml, line 1); did you mean collection?'],
+  ['key in the wrong section', { file: 'log: {}\nport: 5000' }, 'unknown setting "port" (delgate.yml, line 2); did you mean listen.port?'],
+  ['unknown key, nothing near', { file: 'zzzzzzzz: 1' }, 'unknown setting "zzzzzzzz" (delgate.yml, line 1); --help lists all'],
+  ['prototype in a file', { file: '{"__proto__": {"listen": 1}}' }, 'unknown setting "__proto__" (delgate.yml, line 1); --help lists all'],
+  ['unknown variable', { env: { DELGATE_HOLD_TIMEOUT: '3' } }, 'unknown environment variable DELGATE_HOLD_TIMEOUT; did you mean DELGATE_HOLD_TIMEOUT_SECONDS?'],
+  ['unknown variable, nothing near', { env: { DELGATE_XYZ: '3' } }, 'unknown environment variable DELGATE_XYZ; --help lists all'],
+  ['misspelt variable', { env: { DELGATE_LISTEN_PROT: '3' } }, 'unknown environment variable DELGATE_LISTEN_PROT; did you mean DELGATE_LISTEN_PORT?'],
+  ['unknown flag', { argv: ['--listen.prot', '1'] }, 'unknown flag --listen.prot; did you mean --listen.port?'],
+  ['flag in the wrong case', { argv: ['--hold.timeoutseconds=1'] }, 'unknown flag --hold.timeoutseconds; did you mean --hold.timeoutSeconds?'],
+  ['a section as a flag', { argv: ['--listen=x'] }, 'unknown flag --listen; did you mean --listen.host?'],
+  ['flag without value', { argv: ['--listen.port'] }, 'flag --listen.port needs a value: --listen.port=…'],
+  ['flag before another flag', { argv: ['--listen.port', '--log.level=info'] }, 'flag --listen.port needs a value: --listen.port=…'],
+  ['argument that is no flag', { argv: ['serve'] }, 'unexpected argument "serve": settings are given as --key value, see --help'],
+  ['wrong type in a file', { file: 'listen:\n  port: "5000"\n' }, 'setting "listen.port" (delgate.yml, line 2): expected an integer from 0 to 65535, got "5000"'],
+  ['wrong type in a variable', { env: { DELGATE_PORT: 'http' } }, 'setting "listen.port" (environment variable DELGATE_PORT): expected an integer from 0 to 65535, got "http"'],
+  ['out of range in a flag', { argv: ['--listen.port=70000'] }, 'setting "listen.port" (flag --listen.port): expected an integer from 0 to 65535, got 70000'],
+  ['negative time', { argv: ['--hold.timeoutSeconds=-1'] }, 'setting "hold.timeoutSeconds" (flag --hold.timeoutSeconds): expected a number greater than 0, at most 2000000, got -1'],
+  ['not one of the words', { env: { DELGATE_REFERRERS: 'drop' } }, 'setting "referrers" (environment variable DELGATE_REFERRERS): expected one of purge, keep, got "drop"'],
+  ['a section that is a value', { file: 'listen: 5000' }, 'setting "listen" (delgate.yml, line 1): expected a section with the keys host, port, got 5000'],
+  ['a list that is none', { argv: ['--registry.command.collect=[oops'] }, 'setting "registry.command.collect" (flag --registry.command.collect): expected a list of non-empty texts, got "[oops"'],
+  ['an item of a wrong type', { file: 'cors:\n  origins: [1]' }, 'setting "cors.origins" (delgate.yml, line 2): expected a list of non-empty texts, got [1]'],
+  ['one of several types', { file: 'trustProxy: 1' }, 'setting "trustProxy" (delgate.yml, line 1): expected true or false, or a list of non-empty texts, got 1'],
+  ['no range of addresses', { argv: ['--trustProxy=10.0.0.0/99'] }, 'setting "trustProxy": expected an address or CIDR range such as 10.0.0.0/8, got "10.0.0.0/99"'],
+  ['no origin', { argv: ['--cors.origins=https://ui.example.org/'] }, 'setting "cors.origins": expected "*" or an origin such as https://ui.example.org (no path, no slash at the end), got "https://ui.example.org/"'],
+  ['no URL', { argv: ['--registry.url=registry:5000'] }, 'setting "registry.url" (flag --registry.url): expected an http:// or https:// URL without query, got "registry:5000"'],
+  ['broken YAML', { file: 'listen:\n  port: [1\n' }, 'delgate.yml, line 3: not valid YAML: '],
+  ['a key twice', { file: 'log: {}\nlog: {}\n' }, 'delgate.yml, line 2: not valid YAML: Map keys must be unique'],
+  ['a file that is a list', { file: '# x\n- 1\n' }, 'delgate.yml, line 2: expected a mapping of settings'],
+  ['no file', { argv: ['--config', 'nowhere.yml'] }, 'settings file nowhere.yml cannot be read: ENOENT'],
+  ['docker without URL', { argv: docker }, 'setting "registry.url" is missing: the controller "docker" needs it (file, DELGATE_REGISTRY_URL, or --registry.url)'],
+  ['docker without container', { argv: [...docker, '--registry.url=http://r:5000'] }, 'setting "registry.docker.container" is missing: the controller "docker" needs it, or registry.docker.label, or registry.docker.service'],
+  ['docker with two', { argv: [...docker, '--registry.url=http://r:5000', '--registry.docker.container=a', '--registry.docker.service=b'] }, 'settings "registry.docker.container" and "registry.docker.service": set only one of them'],
+  ['a project without service', { argv: [...docker, '--registry.url=http://r:5000', '--registry.docker.container=a', '--registry.docker.project=b'] }, 'setting "registry.docker.project" only makes sense with "registry.docker.service"'],
+  ['command without collect', { argv: command }, 'setting "registry.command.collect" is missing: the controller "command" needs it'],
+  ['command without restart', { argv: [...command, '--registry.command.collect=true'] }, 'setting "registry.command.restart" is missing: the controller "command" needs it']
+]
+
+for (const [name, given, expected] of cases) {
+  test(name, async (t) => {
+    const message = await messageOf(t, given)
+    t.equal(message.slice(0, expected.length), expected, message)
+  })
+}
+
+test('a long value is not repeated in full', async (t) => {
+  const message = await messageOf(t, { argv: [`--log.level=${'x'.repeat(5000)}`] })
+  t.ok(message.length < 300)
+})
