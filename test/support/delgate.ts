@@ -32,16 +32,15 @@ export interface Gate extends RegistryFiles {
   /** Host and port, as image names have it. */
   readonly host: string
   readonly tool: RegistryTool
-  readonly settings: Settings
   close (): Promise<void>
 }
 
 const withDefaults = new Ajv({ useDefaults: true, strict: false }).compile(settingsSchema)
 
-/** Fills defaults in; the times are short, so that tests are quick. */
-export function settingsFor (tool: RegistryTool, files: RegistryFiles, options: GateOptions = {}): Settings {
+/** What a user would write for this registry; the times are short, so that tests are quick. */
+export function writtenSettings (tool: RegistryTool, files: RegistryFiles, options: GateOptions = {}): object {
   const given = options.settings ?? {}
-  const settings = {
+  return {
     ...given,
     listen: { host: '127.0.0.1', port: 0, ...given.listen },
     log: { level: 'silent', ...given.log },
@@ -52,8 +51,12 @@ export function settingsFor (tool: RegistryTool, files: RegistryFiles, options: 
     hold: { timeoutSeconds: 30, ...given.hold },
     drain: { timeoutSeconds: 10, sessionIdleSeconds: 2, transferTimeoutSeconds: 10, ...given.drain }
   }
+}
+
+function settingsFor (tool: RegistryTool, files: RegistryFiles, options: GateOptions): Settings {
+  const settings = writtenSettings(tool, files, options)
   if (!withDefaults(settings)) throw new Error(`wrong settings: ${JSON.stringify(withDefaults.errors)}`)
-  return settings as unknown as Settings
+  return settings as Settings
 }
 
 /** Starts Delgate in this process, in front of a registry with a new tree; both stop when the test ends. */
@@ -65,7 +68,7 @@ export async function startGate (t: Test, tool: RegistryTool, options: GateOptio
   const close = (): Promise<void> => (closed ??= app.close())
   t.teardown(close)
   const url = await app.listen()
-  return { ...files, url, host: new URL(url).host, tool, settings, close }
+  return { ...files, url, host: new URL(url).host, tool, close }
 }
 
 /** `startGate` with the registry behind a script; see `wrapRegistry`. */

@@ -1,0 +1,144 @@
+/** Pushes and pulls beside deletions: a pause at most. */
+import t from 'tap'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expectStatus, header, open, read, request } from '../support/http.js'
+import { digestOf, digestsOf, image, layer, noise, type Image } from '../support/images.js'
+import { beginUpload, commitUpload, hasBlob, manifestStatus, pull, push, putManifest, sendChunk, uploadBlob } from '../support/client.js'
+import { startGate, startWrappedGate } from '../support/delgate.js'
+import { assertClean } from '../support/disk.js'
+import { del, deleted, jobAt, jobEnded } from '../support/jobs.js'
+import { until } from '../support/temporary.js'
+import { eachRegistry } from '../support/tools.js'
+
+await eachRegistry(t, 'scenario 22: an upload that is open when a collection is due completes and pulls', async (t, tool) => {
+  const gate = await startWrappedGate(t, tool)
+  const victim = await image('victim')
+  const content = await image('slow push')
+  await push(gate.url, 'victim', 'v1', victim)
+  const [first, second] = content.layers
+  await uploadBlob(gate.url, 'app', first!)
+  const begun = await beginUpload(gate.url, 'app')
+  const sent = await sendChunk(gate.url, begun, second!.bytes)
+
+  const answer = expectStatus(await del(gate.url, '/v2/victim/manifests/v1'), 202, 'DELETE')
+  const location = header(answer, 'location')!
+  await until('a collection is due', async () => !['queued'].includes((await jobAt(gate.url, location)).state))
+  // The quiet time is over; a gate that did not wait for the push would collect within this time.
+  await sleep(700)
+  t.equal((await gate.wrapper.calls()).collect, 0, 'the collection waits for the push')
+
+  await commitUpload(gate.url, sent, second!.digest)
+  await uploadBlob(gate.url, 'app', content.config)
+  await putManifest(gate.url, 'app', 'v1', content)
+  await t.resolves(pull(gate.url, 'app', 'v1', content))
+  t.equal((await jobEnded(gate.url, answer)).state, 'done')
+  await t.resolves(pull(gate.url, 'app', 'v1', content), 'and after the collection')
+  await assertClean(t, gate, { digests: digestsOf(victim), repositories: ['victim'] })
+})
+
+await eachRegistry(t, 'scenario 22: an upload whose client went away does not hold the collection up for ever', async (t, tool) => {
+  const gate = await startGate(t, tool, { settings: { drain: { timeoutSeconds: 20, sessionIdleSeconds: 0.5 } } })
+  const victim = await image('victim')
+  await push(gate.url, 'victim', 'v1', victim)
+  const abandoned = await beginUpload(gate.url, 'app')
+  const sent = await sendChunk(gate.url, abandoned, noise('abandoned', 1_000))
+  await deleted(gate.url, '/v2/victim/manifests/v1')
+  await t.resolves(commitUpload(gate.url, sent, digestOf(noise('abandoned', 1_000))), 'and the upload can still go on after the restart')
+})
+
+await eachRegistry(t, 'scenario 23: HEAD said 200, then the last image with the blob is deleted before the manifest PUT', async (t, tool) => {
+  const gate = await startGate(t, tool)
+  const shared = await layer('claimed')
+  const old = await image('old', { layers: [shared] })
+  const fresh = await image('fresh', { layers: [shared] })
+  await push(gate.url, 'app', 'old', old)
+
+  t.ok(await hasBlob(gate.url, 'app', shared.digest))
+  const answer = expectStatus(await del(gate.url, '/v2/app/manifests/old'), 202, 'DELETE')
+  await uploadBlob(gate.url, 'app', fresh.config)
+  await putManifest(gate.url, 'app', 'fresh', fresh)
+  t.equal((await jobEnded(gate.url, answer)).state, 'done')
+  await t.resolves(pull(gate.url, 'app', 'fresh', fresh))
+})
+
+await eachRegistry(t, 'scenario 25: pushes into a repository that is being deleted end whole, or fail cleanly and work when repeated', async (t, tool) => {
+  const gate = await startGate(t, tool, { settings: { drain: { timeoutSeconds: 10, sessionIdleSeconds: 0.5 } } })
+  const base = await layer('contended base')
+  for (let round = 0; round < 5; round += 1) {
+    const contents = await Promise.all([0, 1, 2].map(async (at) => image(`contended ${round}/${at}`, { layers: [base, await layer(`contended ${round}/${at}`)] })))
+    await push(gate.url, 'app', 'old', await image(`old ${round}`, { layers: [base] }))
+    const pushes = contents.map((content, at) => push(gate.url, 'app', `v${at}`, content).then(() => 'pushed' as const, (error: Error) => error))
+    // Each round the deletion falls into another moment of the pushes.
+    await sleep(round * 15)
+    const answer = await del(gate.url, '/v2/app')
+    const outcomes = await Promise.all(pushes)
+    if (answer.status === 202) t.equal((await jobEnded(gate.url, answer)).state, 'done')
+    for (const [at, content] of contents.entries()) await assertWholeOrAbsent(gate.url, `v${at}`, content, outcomes[at]!)
+    for (const [at, content] of contents.entries()) {
+      await push(gate.url, 'app', `v${at}`, content)
+      await t.resolves(pull(gate.url, 'app', `v${at}`, content), 'repeated, the push works')
+    }
+  }
+
+  /** Never half: either the tag is unknown, or every byte comes. */
+  async function assertWholeOrAbsent (base: string, tag: string, content: Image, outcome: 'pushed' | Error): Promise<void> {
+    if (outcome instanceof Error) t.match(outcome.message, /got (?:4\d\d|503) /, 'a clean failure')
+    if (await manifestStatus(base, 'app', tag) === 404) return
+    await t.resolves(pull(base, 'app', tag, content), 'what is there is whole')
+  }
+})
+
+await eachRegistry(t, 'scenario 25: a push that begins after the 202 ends pullable', async (t, tool) => {
+  const gate = await startGate(t, tool)
+  const content = await image('begins after')
+  await push(gate.url, 'app', 'v1', content)
+  for (let round = 0; round < 4; round += 1) {
+    const answer = expectStatus(await del(gate.url, '/v2/app'), 202, 'DELETE')
+    await sleep(round * 60)
+    await push(gate.url, 'app', 'v1', content)
+    await t.resolves(pull(gate.url, 'app', 'v1', content), 'at once')
+    t.equal((await jobEnded(gate.url, answer)).state, 'done')
+    await t.resolves(pull(gate.url, 'app', 'v1', content), 'and after the collection')
+  }
+})
+
+await eachRegistry(t, 'scenario 27: a pull that is in flight during a restart gets every byte', async (t, tool) => {
+  const gate = await startWrappedGate(t, tool)
+  const big = await image('big', { layers: [await layer('big', 30_000_000)] })
+  const victim = await image('victim')
+  await push(gate.url, 'app', 'v1', big)
+  await push(gate.url, 'victim', 'v1', victim)
+
+  const reading = await open(gate.url, 'GET', `/v2/app/blobs/${big.layers[0]!.digest}`)
+  reading.pause()
+  const answer = expectStatus(await del(gate.url, '/v2/victim/manifests/v1'), 202, 'DELETE')
+  await sleep(500)
+  t.equal((await gate.wrapper.calls()).serve, 1, 'the restart waits for the transfer')
+  const { body } = await read(reading)
+  t.equal(digestOf(body), big.layers[0]!.digest, 'every byte')
+  t.equal((await jobEnded(gate.url, answer)).state, 'done')
+  await pull(gate.url, 'app', 'v1', big)
+})
+
+await eachRegistry(t, 'requests during a collection wait; none fails', async (t, tool) => {
+  const gate = await startWrappedGate(t, tool)
+  const content = await image('held')
+  const victim = await image('victim')
+  await push(gate.url, 'app', 'v1', content)
+  await push(gate.url, 'victim', 'v1', victim)
+  await gate.wrapper.on('collect-waits')
+  const answer = expectStatus(await del(gate.url, '/v2/victim/manifests/v1'), 202, 'DELETE')
+  await until('the collection runs', async () => (await gate.wrapper.calls()).collect > 0)
+  const another = await image('pushed while collecting')
+  const work = Promise.all([
+    pull(gate.url, 'app', 'v1', content),
+    push(gate.url, 'app', 'v2', another),
+    request(gate.url, 'GET', '/v2/')
+  ])
+  await sleep(300)
+  await gate.wrapper.off('collect-waits')
+  await t.resolves(work)
+  t.equal((await jobEnded(gate.url, answer)).state, 'done')
+  await pull(gate.url, 'app', 'v2', another)
+  await assertClean(t, gate, { digests: digestsOf(victim), repositories: ['victim'] })
+})
