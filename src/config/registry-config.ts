@@ -45,6 +45,9 @@ const STORAGE_SECTIONS = ['maintenance', 'cache', 'delete', 'redirect', 'tag']
 /** Sections of the file that hold free-form parameters: distribution ignores variables that reach into a mapping inside them. */
 const PARAMETER_SECTIONS = ['storage', 'auth']
 
+/** Variables that override a key; the parser compares with names in capitals. */
+const VARIABLE = /^REGISTRY(_[A-Z0-9]+)+$/
+
 type Mapping = { [key: string]: unknown }
 
 /**
@@ -58,7 +61,7 @@ export function readRegistryConfig (text: string | undefined, environment: Reado
   // Sorted, so that REGISTRY_STORAGE comes before REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY.
   for (const name of Object.keys(environment).sort()) {
     const value = environment[name]
-    if (!name.startsWith('REGISTRY_') || value === undefined) continue
+    if (!VARIABLE.test(name) || value === undefined) continue
     override(config, name.split('_').slice(1), parseYaml(value, `the registry's variable ${name}`))
   }
   return { assumed: text === undefined, ...storageFacts(mapping(config['storage'])), ...httpFacts(mapping(config['http'])), ...accessFacts(config) }
