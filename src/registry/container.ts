@@ -3,6 +3,7 @@
  */
 import { posix } from 'node:path'
 import { parse } from 'yaml'
+import { SetupError } from './port.js'
 
 /** The part of the Engine API's `ContainerInspect` answer that is used. */
 export interface InspectedContainer {
@@ -18,6 +19,15 @@ export interface InspectedContainer {
     readonly WorkingDir?: string
     readonly Labels?: Readonly<Record<string, string>> | null
   }
+  readonly Mounts?: ReadonlyArray<{ readonly Type: string, readonly Name?: string | undefined, readonly Source: string, readonly Destination: string }> | null
+}
+
+/** A directory of the host, or a volume, in a container. */
+export interface Mount {
+  readonly destination: string
+  readonly source: string
+  /** The volume's name, when it is one. */
+  readonly volume: string | undefined
 }
 
 /** A container, parsed once. */
@@ -31,6 +41,7 @@ export interface Container {
   readonly environment: Readonly<Record<string, string>>
   readonly workingDirectory: string
   readonly labels: Readonly<Record<string, string>>
+  readonly mounts: readonly Mount[]
 }
 
 /** Where the images keep the configuration: `registry:3`, then `registry:2`. */
@@ -47,7 +58,8 @@ export function parseContainer (inspected: InspectedContainer): Container {
     command: [inspected.Path, ...inspected.Args ?? []],
     environment: parseEnvironment(inspected.Config.Env ?? []),
     workingDirectory: inspected.Config.WorkingDir || '/',
-    labels: inspected.Config.Labels ?? {}
+    labels: inspected.Config.Labels ?? {},
+    mounts: (inspected.Mounts ?? []).map(({ Type, Name, Source, Destination }) => ({ destination: Destination, source: Source, volume: Type === 'volume' ? Name : undefined }))
   }
 }
 
@@ -90,6 +102,14 @@ export function isRegistryConfig (text: string): boolean {
 /** One line for messages: `registry (image registry:3, running)`. */
 export function describe (container: Container): string {
   return `${container.name} (image ${container.image}, ${container.state})`
+}
+
+/** @throws SetupError that says how to get the container running. */
+export function requireRunning (container: Container): void {
+  if (container.state === 'running') return
+  const remedies: Record<string, string> = { paused: 'docker unpause', restarting: 'docker logs' }
+  const remedy = `${remedies[container.state] ?? 'docker start'} ${container.name}`
+  throw new SetupError(`the registry's container ${describe(container)} is not running. Try: ${remedy}`)
 }
 
 /** The words of a command; the script of `sh -c "…"` is split too. */

@@ -7,8 +7,9 @@ import { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import Docker from 'dockerode'
 import { readArchivedFile } from './archive.js'
-import { configPaths, describe, isRegistryConfig, namedBinary, parseContainer, type Container } from './container.js'
+import { configPaths, describe, isRegistryConfig, namedBinary, parseContainer, requireRunning, type Container } from './container.js'
 import { explainEngineError, parseEndpoint, statusOf, type Endpoint } from './engine.js'
+import { compareMounts, registryRoot } from './mounts.js'
 import { OUTPUT_TAIL_BYTES, OutputTail, SetupError, type CollectOutcome, type RegistryController, type RegistrySource } from './port.js'
 import { choose, selectionText, toFilters, type Selection } from './selection.js'
 
@@ -23,8 +24,11 @@ export interface DockerOptions {
   /** Base URL of the registry as Delgate reaches it. */
   readonly url: string
   /** Which engine, and which of its containers. */
-  readonly docker: Selection & { readonly socket?: string }
-  readonly stopTimeoutSeconds?: number
+  readonly docker: Selection & { readonly socket?: string | undefined }
+  /** How long the container may take to stop before the engine kills it. Default: 10. */
+  readonly stopTimeoutSeconds?: number | undefined
+  /** Where Delgate sees the registry's files. Default: where the registry has them. */
+  readonly storageRoot?: string | undefined
 }
 
 interface Logger {
@@ -52,10 +56,13 @@ export class DockerController implements RegistryController {
   async start (): Promise<RegistrySource> {
     const { container: name, label, service } = this.options.docker
     if ((name ?? label ?? service) === undefined) throw new SetupError('which container is the registry? Set registry.docker.container, .label or .service')
-    this.#project ??= await this.#ownProject()
+    const own = await this.#ownContainer()
+    // A service of that name in another project must not be mistaken for ours.
+    this.#project ??= own?.labels['com.docker.compose.project']
     const container = await this.#find()
     requireRunning(container)
     const config = await this.#config(container)
+    if (own !== undefined) this.#checkMounts(own, container, config.text)
     this.log.info({ container: container.name, image: container.image, config: config.path }, 'registry container found')
     return {
       configText: config.text,
@@ -108,7 +115,7 @@ export class DockerController implements RegistryController {
     const found = await this.#ask(() => Promise.all(ids.map(id => this.#inspect(id))))
     const choice = choose(found.filter(container => container !== undefined), this.#id)
     if (choice.kind === 'none') throw new SetupError(`no container ${selectionText(selection)} at the Docker Engine ${this.#endpoint.name}; ${await this.#running()}. Create it, or set registry.docker.container, .label or .service to the registry's container`)
-    if (choice.kind === 'several') throw new SetupError(`several containers ${selectionText(selection)}: ${choice.containers.map(describe).join(', ')}. Set registry.docker.container to the name of the registry's`)
+    if (choice.kind === 'several') throw new SetupError(`several containers ${selectionText(selection)}: ${choice.containers.map(describe).join(', ')}. Set registry.docker.container to the name of the registry's${selection.service === undefined ? '' : ', or registry.docker.project'}`)
     if (this.#id !== undefined && this.#id !== choice.container.id) this.log.info({ container: choice.container.name }, 'registry container was recreated')
     this.#id = choice.container.id
     return choice.container
@@ -129,11 +136,20 @@ export class DockerController implements RegistryController {
     }
   }
 
-  /** The compose project that Delgate itself runs in, so that a service of that name in another project is not mistaken for ours. */
-  async #ownProject (): Promise<string | undefined> {
-    if (this.options.docker.service === undefined) return undefined
-    const own = await this.#ask(() => this.#inspect(hostname()))
-    return own?.labels['com.docker.compose.project']
+  /** The container that Delgate itself runs in, if it runs in one of this engine. */
+  async #ownContainer (): Promise<Container | undefined> {
+    const name = hostname() // in a container: the start of its id, unless it was given one
+    const own = await this.#ask(() => this.#inspect(name))
+    return own?.id.startsWith(name) ? own : undefined
+  }
+
+  /** @throws SetupError when Delgate cannot see the registry's files. */
+  #checkMounts (own: Container, registry: Container, configText: string): void {
+    const root = registryRoot(configText, registry.environment)
+    if (root === undefined) return
+    const check = compareMounts(own, this.options.storageRoot ?? root, registry, root)
+    if (check.kind === 'different') throw new SetupError(check.message)
+    if (check.kind === 'doubtful') this.log.warn({ detail: check.message }, 'the registry\'s files may not be those that Delgate sees')
   }
 
   async #running (): Promise<string> {
@@ -189,14 +205,6 @@ export class DockerController implements RegistryController {
       throw explainEngineError(error, this.#endpoint) ?? error
     }
   }
-}
-
-/** @throws SetupError that says how to get the container running. */
-function requireRunning (container: Container): void {
-  if (container.state === 'running') return
-  const remedies: Record<string, string> = { paused: 'docker unpause', restarting: 'docker logs' }
-  const remedy = `${remedies[container.state] ?? 'docker start'} ${container.name}`
-  throw new SetupError(`the registry's container ${describe(container)} is not running. Try: ${remedy}`)
 }
 
 /** A stream whose end is known at once: what was written is in the tail. */

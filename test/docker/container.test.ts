@@ -2,6 +2,7 @@
 import t from 'tap'
 import { configPaths, isRegistryConfig, namedBinary, parseContainer, type Container } from '../../src/registry/container.js'
 import { explainEngineError, parseEndpoint } from '../../src/registry/engine.js'
+import { compareMounts, registryRoot } from '../../src/registry/mounts.js'
 import { choose, selectionText, toFilters } from '../../src/registry/selection.js'
 
 function container (command: readonly string[], more: { environment?: readonly string[], workingDirectory?: string, id?: string, state?: string } = {}): Container {
@@ -99,4 +100,27 @@ t.test('explains what keeps it from the engine', async t => {
   t.match(explainEngineError(failure('ECONNREFUSED'), endpoint)?.message, /Start Docker/)
   t.match(explainEngineError(failure('ETIMEDOUT'), endpoint)?.message, /cannot be reached \(ETIMEDOUT\)/)
   t.equal(explainEngineError(Object.assign(new Error('no such container'), { statusCode: 404 }), endpoint), undefined, 'the engine answered')
+})
+
+t.test('finds where the registry keeps its files', async t => {
+  t.equal(registryRoot('storage: {filesystem: {rootdirectory: /srv}}', {}), '/srv')
+  t.equal(registryRoot('storage: {filesystem: {rootdirectory: /srv}}', { REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: '/data' }), '/data')
+  t.equal(registryRoot('storage: filesystem', {}), '/var/lib/registry')
+  t.equal(registryRoot('storage: {filesystem: }', {}), '/var/lib/registry')
+  t.equal(registryRoot('storage: {s3: {bucket: b}}', {}), undefined)
+})
+
+t.test('compares what is mounted in the two containers', async t => {
+  const mounting = (...mounts: object[]): Container => ({ ...container(['x']), mounts: mounts as Container['mounts'] })
+  const volume = (name: string, destination: string) => ({ destination, source: `/volumes/${name}/_data`, volume: name })
+  const bind = (source: string, destination: string) => ({ destination, source, volume: undefined })
+  const check = (own: Container, registry: Container, path = '/var/lib/registry') => compareMounts(own, path, registry, '/var/lib/registry')
+
+  t.equal(check(mounting(volume('a', '/var/lib/registry')), mounting(volume('a', '/var/lib/registry'))).kind, 'same')
+  t.equal(check(mounting(volume('a', '/mnt')), mounting(volume('a', '/var/lib/registry')), '/mnt').kind, 'same')
+  t.equal(check(mounting(volume('b', '/'), bind('/srv/reg', '/mnt')), mounting(bind('/srv', '/var'), bind('/srv/reg/', '/var/lib/registry')), '/mnt').kind, 'doubtful')
+  t.equal(check(mounting(bind('/srv', '/mnt')), mounting(bind('/srv/reg', '/var/lib/registry')), '/mnt/reg').kind, 'same')
+  t.match(check(mounting(volume('b', '/var/lib/registry')), mounting(volume('a', '/var/lib/registry'))), { kind: 'different', message: /the volume b at .*in the volume a/ })
+  t.match(check(mounting(volume('b', '/var/lib/registry-old')), mounting(volume('a', '/var/lib/registry'))), { kind: 'different', message: /nothing is mounted at/ })
+  t.match(check(mounting(volume('a', '/var/lib/registry')), mounting()), { kind: 'different', message: /inside its container/ })
 })
