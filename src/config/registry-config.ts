@@ -1,4 +1,4 @@
-import { parse } from 'yaml'
+import { parseDocument } from 'yaml'
 import { SetupError } from '../setup-error.js'
 
 /** What Delgate needs to know of a registry's own configuration. */
@@ -124,7 +124,9 @@ function named (value: unknown): unknown {
 function parseYaml (text: string, what: string): unknown {
   try {
     // distribution's YAML library reads version 1.1, where `yes` and `on` are booleans.
-    return parse(text, { version: '1.1', logLevel: 'silent', maxAliasCount: 1000 }) as unknown
+    const document = parseDocument(text, { version: '1.1', prettyErrors: false })
+    if (document.errors[0] !== undefined) throw document.errors[0]
+    return document.toJS() as unknown
   } catch (error) {
     throw new SetupError(`${what} is not valid YAML: ${(error as Error).message.split('\n', 1)[0]}`)
   }

@@ -55,10 +55,18 @@ export function fileSource (name: string, text: string): Source {
   const place = (offset: number) => `${name}, line ${lines.linePos(offset).line}`
   const [error] = document.errors
   if (error !== undefined) throw new SetupError(`${place(error.pos[0])}: not valid YAML: ${error.message.split('\n', 1)[0]}`)
-  const contents: unknown = document.toJS()
+  const contents = contentsOf(document, name)
   if (contents === null || contents === undefined) return { tree: {}, locate: () => name }
   if (!isMap(document.contents)) throw new SetupError(`${place(document.contents?.range?.[0] ?? 0)}: expected a mapping of settings`)
   return { tree: withoutNulls(contents as Tree), locate: (path) => place(offsetOf(document, path)) }
+}
+
+function contentsOf (document: Document, name: string): unknown {
+  try {
+    return document.toJS() as unknown
+  } catch (error) { // aliases: to nothing, or far too many
+    throw new SetupError(`${name}, line 1: not valid YAML: ${(error as Error).message.split('\n', 1)[0]}`)
+  }
 }
 
 function withoutNulls (tree: Tree): Tree {

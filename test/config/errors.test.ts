@@ -56,6 +56,7 @@ const cases: ReadonlyArray<readonly [string, Given, string]> = [
   ['no URL', { argv: ['--registry.url=registry:5000'] }, 'setting "registry.url" (flag --registry.url): expected an http:// or https:// URL without query, got "registry:5000"'],
   ['broken YAML', { file: 'listen:\n  port: [1\n' }, 'delgate.yml, line 3: not valid YAML: '],
   ['a key twice', { file: 'log: {}\nlog: {}\n' }, 'delgate.yml, line 2: not valid YAML: Map keys must be unique'],
+  ['an alias to nothing', { file: 'log: *nothing\n' }, 'delgate.yml, line 1: not valid YAML: Unresolved alias'],
   ['a file that is a list', { file: '# x\n- 1\n' }, 'delgate.yml, line 2: expected a mapping of settings'],
   ['no file', { argv: ['--config', 'nowhere.yml'] }, 'settings file nowhere.yml cannot be read: ENOENT'],
   ['docker without URL', { argv: docker }, 'setting "registry.url" is missing: the controller "docker" needs it (file, DELGATE_REGISTRY_URL, or --registry.url)'],
