@@ -144,7 +144,6 @@ await eachLogin(t, 'curl with Expect: 100-continue, chunked, monolithic, ranges,
   const ranged = await ask('--range', '1000-1999', blob)
   t.equal(ranged.status, 206)
   t.ok((await request(gate.url, 'GET', `/v2/${NAME}/blobs/${digest}`, { headers: { ...headers, range: 'bytes=1000-1999' } })).body.equals(big.subarray(1_000, 2_000)))
-  t.equal((await ask('--range', '99999999-', blob)).status, 416)
   t.equal((await ask('--head', blob)).status, 200)
 
   const mounted = await ask('--request', 'POST', `${gate.url}/v2/other/app/blobs/uploads/?mount=${digest}&from=${encodeURIComponent(NAME)}`)

@@ -148,7 +148,12 @@ for (const fault of ['collect-fails', 'collect-hangs'] as const) {
     await gate.wrapper.on(fault)
     const answer = await deleteVictim(gate)
     await until('it was tried twice', async () => (await gate.wrapper.calls()).collect >= 2)
-    t.not((await jobAt(gate.url, header(answer, 'location')!)).state, 'failed', 'it is not given up yet')
+    const waiting = await until('the job says so', async () => {
+      const job = await jobAt(gate.url, header(answer, 'location')!)
+      return job.state === 'failed' && job
+    })
+    t.ok(waiting.error, 'why it failed')
+    t.ok(Date.parse(waiting.nextAttemptAt ?? '') > 0, 'and when it is tried again')
     await pull(gate.url, 'app', 'v1', content)
     await gate.wrapper.off(fault)
     const job = await jobEnded(gate.url, answer)

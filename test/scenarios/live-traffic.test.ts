@@ -22,7 +22,7 @@ await eachRegistry(t, 'scenario 22: an upload that is open when a collection is 
 
   const answer = expectStatus(await del(gate.url, '/v2/victim/manifests/v1'), 202, 'DELETE')
   const location = header(answer, 'location')!
-  await until('a collection is due', async () => !['queued'].includes((await jobAt(gate.url, location)).state))
+  await until('a collection is due', async () => !['unlink', 'waiting'].includes((await jobAt(gate.url, location)).phase))
   // The quiet time is over; a gate that did not wait for the push would collect within this time.
   await sleep(700)
   t.equal((await gate.wrapper.calls()).collect, 0, 'the collection waits for the push')

@@ -5,7 +5,7 @@ import { digestsOf, image, layer } from '../support/images.js'
 import { manifestStatus, pull, push, putManifest, tagsOf } from '../support/client.js'
 import { startGate, startWrappedGate } from '../support/delgate.js'
 import { assertClean } from '../support/disk.js'
-import { allJobs, del, jobEnded } from '../support/jobs.js'
+import { allJobs, del, hasEnded, jobEnded } from '../support/jobs.js'
 import { until } from '../support/temporary.js'
 import { eachRegistry } from '../support/tools.js'
 
@@ -76,7 +76,7 @@ await eachRegistry(t, 'scenario 21: the client goes away in the middle of deleti
   await until('the job exists', async () => (await allJobs(gate.url)).length > 0, 30_000, 1)
   request.destroy()
 
-  const job = await until('the job ends', async () => (await allJobs(gate.url)).find(({ state }) => ['done', 'failed'].includes(state)))
+  const job = await until('the job ends', async () => (await allJobs(gate.url)).find(hasEnded))
   t.equal(job.state, 'done')
   t.equal(job.receipt?.counts.tags, tags.length)
   t.equal(await tagsOf(gate.url, 'app'), undefined)

@@ -79,7 +79,7 @@ await eachRegistry(t, 'every standard request gives what it gives without Delgat
     ['GET', '/v2/team/app/manifests/v1', { ...accept, 'if-none-match': `"${single.digest}"` }], ['GET', '/v2/team/app/manifests/none', accept], ['GET', '/v2/other/manifests/multi'],
     ['GET', '/v2/other/manifests/multi', accept], ['GET', `/v2/team/app/blobs/${layer!.digest}`], ['HEAD', `/v2/team/app/blobs/${layer!.digest}`],
     ['GET', `/v2/team/app/blobs/${layer!.digest}`, { range: 'bytes=5-20' }], ['GET', `/v2/team/app/blobs/${layer!.digest}`, { range: 'bytes=-7' }],
-    ['GET', `/v2/team/app/blobs/${layer!.digest}`, { range: 'bytes=999999999-' }], ['GET', `/v2/team/app/blobs/${layer!.digest}`, { 'accept-encoding': 'gzip' }],
+    ['GET', `/v2/team/app/blobs/${layer!.digest}`, { 'accept-encoding': 'gzip' }],
     ['GET', `/v2/team/app/blobs/sha256:${'b'.repeat(64)}`], ['GET', '/v2/team/app/blobs/sha256:x'], ['GET', '/v2/Team/manifests/v1'], ['GET', '/v2/nothing/here'],
     ['PATCH', '/v2/team/app/blobs/uploads/none'], ['PUT', '/v2/team/app/manifests/bad', { 'content-type': single.mediaType }], ['POST', '/v2/team/app/manifests/v1'], ['OPTIONS', '/v2/']
   ]
@@ -87,6 +87,10 @@ await eachRegistry(t, 'every standard request gives what it gives without Delgat
     const [through, direct] = await Promise.all([gate, bare].map(async ({ url }) => essence(await request(url, method, path, { headers }))))
     t.same(through, direct, `${method} ${path} ${JSON.stringify(headers ?? {})}`)
   }
+  // The body is left alone here: 2.8 announces the whole blob with a 416, and then closes the connection.
+  const beyond = await Promise.all([gate, bare].map(({ url }) => open(url, 'GET', `/v2/team/app/blobs/${layer!.digest}`, { headers: { range: 'bytes=999999999-' } })))
+  for (const answer of beyond) answer.on('error', () => {}).destroy()
+  t.same(beyond.map(({ statusCode }) => statusCode), [416, 416])
 })
 
 await eachRegistry(t, 'keep-alive: many requests share one connection, deletions among them', async (t, tool) => {

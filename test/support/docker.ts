@@ -28,6 +28,8 @@ export interface TestEngine {
   docker (...args: string[]): Promise<string>
   /** Runs the docker command; its end is the caller's to judge. */
   tryDocker (...args: string[]): Promise<Ended>
+  /** The same engine for a docker command with logins and manifest lists of its own, in `directory`. */
+  withConfig (directory: string): TestEngine
 }
 
 /** Finds or starts an engine; one that was started stops when the test file ends. */
@@ -52,13 +54,14 @@ async function whyNoEngine (): Promise<string | undefined> {
   return code === 0 ? undefined : 'install the Debian packages docker.io, busybox-static and iproute2'
 }
 
-function engineAt (host: string): TestEngine {
-  const env = { DOCKER_HOST: host }
+function engineAt (host: string, config?: string): TestEngine {
+  const env = { DOCKER_HOST: host, ...(config === undefined ? {} : { DOCKER_CONFIG: config }) }
   return {
     skip: false,
     host,
     docker: async (...args) => (await mustRun('docker', args, { env })).stdout.trim(),
-    tryDocker: (...args) => run('docker', args, { env })
+    tryDocker: (...args) => run('docker', args, { env }),
+    withConfig: directory => engineAt(host, directory)
   }
 }
 
@@ -84,6 +87,8 @@ export interface ContainerOptions {
   readonly options?: readonly string[]
   /** What to run in the image instead of its command. */
   readonly command?: readonly string[]
+  /** The users of `USERS` must log in. For registries only. */
+  readonly htpasswd?: boolean
 }
 
 let count = 0
@@ -97,21 +102,22 @@ export async function runContainer (t: Test, engine: TestEngine, image: string, 
 }
 
 /** Runs a registry as its image has it, with its storage in a directory that the test sees, and waits until it answers. */
-export async function runRegistry (t: Test, engine: TestEngine, tool: RegistryTool, { options = [], ...rest }: ContainerOptions = {}): Promise<RegistryContainer> {
+export async function runRegistry (t: Test, engine: TestEngine, tool: RegistryTool, { options = [], htpasswd = false, ...rest }: ContainerOptions = {}): Promise<RegistryContainer> {
   const files = await writeRegistryConfig(await temporaryDirectory(t))
   const port = await freePort()
   const mine = ['--publish', `127.0.0.1:${port}:5000`, '--volume', `${files.storage}:/var/lib/registry`, '--env', 'REGISTRY_HTTP_SECRET=only for tests']
-  const name = await runContainer(t, engine, await registryImage(engine, tool), { ...rest, options: [...mine, ...options] })
+  const auth = ['--volume', `${files.directory}/htpasswd:/htpasswd:ro`, '--env', 'REGISTRY_AUTH={htpasswd: {realm: test, path: /htpasswd}}']
+  const name = await runContainer(t, engine, await registryImage(engine, tool), { ...rest, options: [...mine, ...(htpasswd ? auth : []), ...options] })
   const url = `http://127.0.0.1:${port}`
   await untilAnswers(url)
   return { ...files, name, url, tool }
 }
 
-/** Waits until `/v2/` says 200. */
+/** Waits until the registry answers `/v2/`, be it that it asks who is there. */
 export async function untilAnswers (url: string): Promise<void> {
   await until(`${url} answers`, async () => {
     try {
-      return (await request(url, 'GET', '/v2/', { timeout: 2_000 })).status === 200
+      return [200, 401].includes((await request(url, 'GET', '/v2/', { timeout: 2_000 })).status)
     } catch {
       return false
     }

@@ -29,6 +29,8 @@ export interface Job {
   readonly receipt?: Receipt
   readonly error?: unknown
   readonly attempts: number
+  /** When a failed job is tried again. */
+  readonly nextAttemptAt?: string
 }
 
 export interface DeleteOptions {
@@ -40,12 +42,14 @@ export async function del (base: string, path: string, { headers }: DeleteOption
   return request(base, 'DELETE', path, { headers })
 }
 
-const ENDED = new Set(['done', 'failed', 'cancelled'])
+/** Whether nothing more will happen: a failed job that will be tried again has not ended. */
+export const hasEnded = ({ state, nextAttemptAt }: Job): boolean =>
+  state === 'done' || state === 'cancelled' || (state === 'failed' && nextAttemptAt === undefined)
 
 /** The job at a `Location`. */
 export async function jobAt (base: string, location: string): Promise<Job> {
   const answer = await request(base, 'GET', new URL(location, base).pathname)
-  return json<Job>(expectStatus(answer, 200, `GET ${location}`)) as Job
+  return json<Job>(expectStatus(answer, 200, `GET ${location}`))
 }
 
 /** Waits until the job that an answer points to has ended, in whatever way. */
@@ -55,7 +59,7 @@ export async function jobEnded (base: string, answer: Answer, timeout = 60_000):
   if (!/^(?:https?:\/\/[^/]+)?\/delgate\/v1\/jobs\/[\w.-]+$/.test(location)) throw new Error(`no job's Location: ${location}`)
   return until(`${location} ends`, async () => {
     const job = await jobAt(base, location)
-    return ENDED.has(job.state) ? job : undefined
+    return hasEnded(job) ? job : undefined
   }, timeout)
 }
 

@@ -1,0 +1,9 @@
+/** Runs a process controller until it is killed: the Delgate that a test ends with `kill -9`. */
+import { ProcessController } from '../../src/registry/process.js'
+import type { ProcessOptions } from '../../src/registry/process.js'
+
+const silent = { info: () => {}, warn: () => {}, error: () => {} }
+const controller = new ProcessController(JSON.parse(process.argv[2]!) as ProcessOptions, silent)
+await controller.start()
+process.stdout.write(`registry ${controller.pid}\n`)
+setInterval(() => {}, 1000)
