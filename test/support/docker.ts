@@ -106,7 +106,8 @@ export async function runRegistry (t: Test, engine: TestEngine, tool: RegistryTo
   const files = await writeRegistryConfig(await temporaryDirectory(t))
   const port = await freePort()
   const mine = ['--publish', `127.0.0.1:${port}:5000`, '--volume', `${files.storage}:/var/lib/registry`, '--env', 'REGISTRY_HTTP_SECRET=only for tests']
-  const auth = ['--volume', `${files.directory}/htpasswd:/htpasswd:ro`, '--env', 'REGISTRY_AUTH={htpasswd: {realm: test, path: /htpasswd}}']
+  const variables = ['REGISTRY_AUTH=htpasswd', 'REGISTRY_AUTH_HTPASSWD_REALM=test', 'REGISTRY_AUTH_HTPASSWD_PATH=/htpasswd']
+  const auth = ['--volume', `${files.directory}/htpasswd:/htpasswd:ro`, ...variables.flatMap(variable => ['--env', variable])]
   const name = await runContainer(t, engine, await registryImage(engine, tool), { ...rest, options: [...mine, ...(htpasswd ? auth : []), ...options] })
   const url = `http://127.0.0.1:${port}`
   await untilAnswers(url)
