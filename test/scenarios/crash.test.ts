@@ -1,5 +1,5 @@
 /** Scenario 30: Delgate is killed in the middle of a job; its next start ends the job. */
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { expectStatus, header, request } from '../support/http.js'
 import { digestsOf, image } from '../support/images.js'
 import { pull, push } from '../support/client.js'
@@ -26,20 +26,12 @@ const moments: readonly Moment[] = [
   { title: 'during the restart', fault: 'serve-waits', reached: async (wrapper) => (await wrapper.calls()).serve > 1 }
 ]
 
-/** The killed gate's registry outlives it; nothing of it may outlive the test. */
-function killLeftOver (t: Test, wrapper: WrappedRegistry): void {
-  t.teardown(async () => {
-    try {
-      process.kill(await wrapper.pid(), 'SIGKILL')
-    } catch {}
-  })
-}
-
 for (const { title, fault, reached } of moments) {
   await eachRegistry(t, `scenario 30: killed ${title}, the next start ends the job`, async (t, tool) => {
     const files = await writeRegistryConfig(await temporaryDirectory(t))
     const wrapper = await wrapRegistry(files.directory, tool)
-    killLeftOver(t, wrapper)
+    // A killed gate's registry outlives it; nothing may outlive the test.
+    t.teardown(() => wrapper.kill())
     const gate = await startGateProcess(t, tool, { files, binary: wrapper.binary })
     const content = await image('killed')
     const kept = await image('kept')
@@ -64,7 +56,7 @@ for (const { title, fault, reached } of moments) {
 await eachRegistry(t, 'SIGTERM ends Delgate and its registry', async (t, tool) => {
   const files = await writeRegistryConfig(await temporaryDirectory(t))
   const wrapper = await wrapRegistry(files.directory, tool)
-  killLeftOver(t, wrapper)
+  t.teardown(() => wrapper.kill())
   const gate = await startGateProcess(t, tool, { files, binary: wrapper.binary })
   t.equal((await request(gate.url, 'GET', '/v2/')).status, 200)
   await gate.stop('SIGTERM')

@@ -93,7 +93,7 @@ await eachRegistry(t, 'scenario 31: a killed registry is 502 or 503 in OCI JSON,
   for (let round = 0; round < 2; round += 1) {
     const before = (await gate.wrapper.calls()).serve
     await gate.wrapper.on('serve-waits')
-    process.kill(await gate.wrapper.pid(), 'SIGKILL')
+    await gate.wrapper.kill()
     const answer = await until('the gate notices', async () => {
       const one = await request(gate.url, 'GET', '/v2/app/manifests/v1')
       return one.status !== 200 && one
@@ -112,7 +112,7 @@ await eachRegistry(t, 'scenario 31: no job is lost when the registry is killed w
   await gate.wrapper.on('collect-waits')
   const answer = await deleteVictim(gate)
   await until('the collection runs', async () => (await gate.wrapper.calls()).collect > 0)
-  process.kill(await gate.wrapper.pid(), 'SIGKILL')
+  await gate.wrapper.kill()
   await gate.wrapper.off('collect-waits')
   t.equal((await jobEnded(gate.url, answer)).state, 'done')
   await until('it works again', async () => (await request(gate.url, 'GET', '/v2/')).status === 200)

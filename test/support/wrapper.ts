@@ -27,8 +27,10 @@ export interface WrappedRegistry {
   calls (): Promise<{ readonly serve: number, readonly collect: number }>
   on (fault: Fault): Promise<void>
   off (fault: Fault): Promise<void>
-  /** The process id of the server that runs now. */
+  /** The process id of the server that was started last. */
   pid (): Promise<number>
+  /** Kills the server that was started last, if it still runs. */
+  kill (): Promise<void>
 }
 
 /** Writes the script into `directory`. */
@@ -50,6 +52,7 @@ esac
 exec '${tool.path}' "$@"
 `, { mode: 0o755 })
   await writeFile(at('calls'), '')
+  const pid = () => until('the registry\'s process id', async () => Number(await readFile(at('pid'), 'utf8').catch(() => '')) || undefined)
   return {
     binary,
     calls: async () => {
@@ -59,6 +62,12 @@ exec '${tool.path}' "$@"
     },
     on: (fault) => writeFile(at(fault), ''),
     off: (fault) => rm(at(fault), { force: true }),
-    pid: () => until('the registry\'s process id', async () => Number(await readFile(at('pid'), 'utf8').catch(() => '')) || undefined)
+    pid,
+    kill: async () => {
+      const id = await pid()
+      // The number may belong to somebody else by now; the command line names this test's own directory.
+      const commandLine = await readFile(`/proc/${id}/cmdline`, 'utf8').catch(() => '')
+      if (commandLine.includes(directory)) process.kill(id, 'SIGKILL')
+    }
   }
 }
