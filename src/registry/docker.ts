@@ -7,6 +7,7 @@ import { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import Docker from 'dockerode'
 import { readArchivedFile } from './archive.js'
+import { collectOutcome } from './collect-outcome.js'
 import { configPaths, describe, isRegistryConfig, namedBinary, parseContainer, requireRunning, type Container } from './container.js'
 import { explainEngineError, parseEndpoint, statusOf, type Endpoint } from './engine.js'
 import { compareMounts, registryRoot } from './mounts.js'
@@ -88,7 +89,7 @@ export class DockerController implements RegistryController {
       const { path } = await this.#config(container)
       const command = [namedBinary(container) ?? 'registry', 'garbage-collect', path]
       const exitCode = await this.#run(container, command, { stdout, stderr }, signal)
-      return exitCode === 0 ? { outcome: 'collected', output: output() } : { outcome: 'failed', exitCode, output: output() }
+      return collectOutcome(exitCode, output())
     } catch (error) {
       const reason = signal.aborted ? 'stopped before it ended' : messageOf(error)
       stderr.append(`garbage-collect in the registry's container: ${reason}\n`)

@@ -92,6 +92,7 @@ t.test('collect and restart', { skip: engine.skip }, async t => {
     const subject = controller({ container: registry.name }, `${registry.url}/`)
     await subject.start()
     t.equal(subject.url(), registry.url)
+    t.match(await subject.collect(never), { outcome: 'collected' }, 'scenario 13: an empty registry')
     const [kept, gone] = [await image('kept'), await image('gone')]
     await push(registry.url, 'team/app', 'kept', kept)
     await push(registry.url, 'team/app', 'gone', gone)
