@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { OutputTail } from './port.js'
 
@@ -51,12 +52,19 @@ function endOf (child: ChildProcess): Promise<ChildEnd> {
   return new Promise((resolve) => {
     child.once('error', () => { /* `once(child, 'spawn')` reports it */ })
     child.once('exit', (code, signal) => {
-      const finish = () => resolve({ code: code ?? undefined, signal: signal ?? undefined })
+      const finish = () => {
+        // Whatever still holds the pipes must not keep Delgate from ending.
+        for (const pipe of [child.stdout, child.stderr]) (pipe as Socket | null)?.unref()
+        resolve({ code: code ?? undefined, signal: signal ?? undefined })
+      }
       const timer = setTimeout(finish, LAST_OUTPUT_SECONDS * 1000)
       child.once('close', () => { clearTimeout(timer); finish() })
     })
   })
 }
+
+/** How often the end of what a child started itself is looked for. Seconds. */
+const LOOK_SECONDS = 0.02
 
 /** Signals a process group; that it has ended meanwhile is fine (macOS says EPERM while its end was not yet noticed). */
 export function signalGroup (pid: number, name: NodeJS.Signals): void {
@@ -68,19 +76,33 @@ export function signalGroup (pid: number, name: NodeJS.Signals): void {
 }
 
 /**
- * Ends a child: SIGTERM, and SIGKILL when it is still there after the grace or as soon as `hurry` aborts.
- * @returns whether it ended by itself.
+ * Ends a child and what it started: SIGTERM, and SIGKILL for what is still there after the grace or as soon as `hurry` aborts.
+ * @returns whether all ended by themselves.
  */
 export async function endChild (child: Child, graceSeconds: number, hurry?: AbortSignal): Promise<boolean> {
   child.signal('SIGTERM')
   const waiting = new AbortController()
   const signal = hurry === undefined ? waiting.signal : AbortSignal.any([waiting.signal, hurry])
   const tooLong = delay(graceSeconds * 1000, undefined, { signal }).catch(() => undefined).then(() => false)
-  const itself = await Promise.race([child.ended.then(() => true), tooLong])
+  const itself = await Promise.race([child.ended.then(() => groupEnds(child.pid, waiting.signal)), tooLong])
   waiting.abort()
   if (!itself) child.signal('SIGKILL')
   await child.ended
   return itself
+}
+
+/** Waits for the rest of a process group: a wrapper script may end at once, and the registry below it go on with its requests. */
+async function groupEnds (pid: number, signal: AbortSignal): Promise<true> {
+  while (!signal.aborted && isGroup(pid)) await delay(LOOK_SECONDS * 1000)
+  return true
+}
+
+function isGroup (pid: number): boolean {
+  try {
+    return process.kill(-pid, 0)
+  } catch {
+    return false
+  }
 }
 
 /** What a program that was run to its end left behind. */

@@ -6,4 +6,5 @@ const silent = { info: () => {}, warn: () => {}, error: () => {} }
 const controller = new ProcessController(JSON.parse(process.argv[2]!) as ProcessOptions, silent)
 await controller.start()
 process.stdout.write(`registry ${controller.pid}\n`)
+if (process.argv[3] === 'collect') await controller.collect(new AbortController().signal)
 setInterval(() => {}, 1000)
