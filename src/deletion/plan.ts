@@ -66,7 +66,8 @@ export function plan (state: RepositoryState, target: RepositoryTarget, options:
     case 'manifest': return planManifest(state, target.digest, options)
     case 'tags': return state.tags.size === 0 ? { outcome: 'unknown' } : planned(state, { tags: new Set(state.tags.keys()), manifests: histories(state, state.tags.keys()) }, options)
     case 'repository': return state.exists ? planned(state, { tags: new Set(state.tags.keys()), manifests: state.revisions.keys(), everything: true }, options) : { outcome: 'unknown' }
-    case 'untagged': return planUntagged(state, options)
+    case 'untagged': return unlessNothing(select(state, { tags: new Set(), manifests: untagged(state, options) }, options))
+    case 'garbage': return unlessNothing(select(state, { tags: new Set(), manifests: [] }, options))
     case 'blob': return planBlob(state, target.digest, options)
   }
 }
@@ -77,7 +78,8 @@ export function plan (state: RepositoryState, target: RepositoryTarget, options:
  */
 export function planRest (state: RepositoryState, earlier: Plan, options: PlanOptions): Plan {
   const tags = earlier.tags.filter(({ tag, digest }) => state.tags.has(tag) && state.tags.get(tag)?.current === digest)
-  return select(state, { tags: new Set(tags.map(({ tag }) => tag)), manifests: earlier.manifests, layers: earlier.layers }, options)
+  const layers = [...earlier.layers, ...earlier.candidates]
+  return select(state, { tags: new Set(tags.map(({ tag }) => tag)), manifests: earlier.manifests, layers }, options)
 }
 
 function planManifest (state: RepositoryState, digest: Digest, options: PlanOptions): Planned {
@@ -88,19 +90,21 @@ function planManifest (state: RepositoryState, digest: Digest, options: PlanOpti
   return planned(state, { tags: new Set(tags), manifests: [digest, ...histories(state, tags)], explicit: digest }, options)
 }
 
-function planUntagged (state: RepositoryState, options: PlanOptions): Planned {
+function unlessNothing (plan: Plan): Planned {
+  return plan.manifests.length === 0 && plan.layers.length === 0 && !plan.empties ? { outcome: 'unknown' } : { outcome: 'planned', plan }
+}
+
+/** Manifests that no tag reaches, directly or through an index, and that are not attached to one that stays. */
+function untagged (state: RepositoryState, options: PlanOptions): Digest[] {
   const reached = closure(state, [...state.tags.values()].flatMap(pointedTo))
-  // What is attached to a manifest that stays, stays: a referrer has no tag of its own.
-  for (let grown = true; grown;) {
-    const before = reached.size
+  for (let before = -1; before < reached.size;) {
+    before = reached.size
     for (const [digest, revision] of state.revisions) {
       const subject = revision.readable ? revision.references.subject : undefined
       if ((subject !== undefined && reached.has(subject)) || options.leased(digest)) closure(state, [digest]).forEach(found => reached.add(found))
     }
-    grown = reached.size > before
   }
-  const manifests = [...state.revisions.keys()].filter(digest => !reached.has(digest) && state.revisions.get(digest)!.readable)
-  return manifests.length === 0 ? { outcome: 'unknown' } : planned(state, { tags: new Set(), manifests }, options)
+  return [...state.revisions.keys()].filter(digest => !reached.has(digest) && state.revisions.get(digest)!.readable)
 }
 
 function planBlob (state: RepositoryState, digest: Digest, options: PlanOptions): Planned {

@@ -20,3 +20,5 @@ export type RepositoryTarget =
   | Exclude<Target, { type: 'everything' | 'untagged' | 'garbage' | 'repository' }>
   | { readonly type: 'repository', readonly repository: RepositoryName }
   | { readonly type: 'untagged', readonly repository: RepositoryName }
+  /** Layer links that nothing uses, and the repository when nothing is left in it. */
+  | { readonly type: 'garbage', readonly repository: RepositoryName }

@@ -49,9 +49,11 @@ export class JobStore {
 
   /** Records a new state of a job; it is on the disk when this resolves. */
   async save (job: Job): Promise<void> {
-    this.#jobs.set(job.id, job)
-    this.#events.emit(job.id, job)
-    const after = (this.#writes.get(job.id) ?? Promise.resolve()).catch(() => {}).then(() => this.#write(job))
+    const after = (this.#writes.get(job.id) ?? Promise.resolve()).catch(() => {}).then(async () => {
+      await this.#write(job)
+      this.#jobs.set(job.id, job)
+      this.#events.emit(job.id, job)
+    })
     this.#writes.set(job.id, after)
     try {
       await after

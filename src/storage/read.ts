@@ -60,6 +60,33 @@ export class TreeReader {
     return await this.#size(paths.blobData(digest))
   }
 
+  /** Every blob that has a directory. */
+  async blobs (): Promise<Digest[]> {
+    const digests: Digest[] = []
+    for (const algorithm of await this.#list(paths.BLOBS, [])) {
+      for (const prefix of await this.#list(join(paths.BLOBS, algorithm.name), [])) {
+        for (const hex of await this.#list(join(paths.BLOBS, algorithm.name, prefix.name), [])) {
+          const digest = parseDigest(`${algorithm.name}:${hex.name}`)
+          if (digest !== undefined) digests.push(digest)
+        }
+      }
+    }
+    return digests
+  }
+
+  /** Directories without an entry, below `repositories` and `blobs/<alg>`. Content directories are not looked into. */
+  async emptyDirectories (): Promise<string[]> {
+    const empty: string[] = []
+    const walk = async (directory: string, depth: number): Promise<void> => {
+      const entries = await readdir(join(this.root, directory), { withFileTypes: true }).catch(error => { if (isMissing(error)) return undefined; throw error })
+      if (entries?.length === 0) empty.push(directory)
+      if (depth > 0) await each((entries ?? []).filter(entry => entry.isDirectory()), async entry => { await walk(join(directory, entry.name), depth - 1) })
+    }
+    await walk(paths.REPOSITORIES, Number.MAX_SAFE_INTEGER)
+    await walk(paths.BLOBS, 2)
+    return empty
+  }
+
   /** Reads a manifest's blob. */
   async manifest (digest: Digest): Promise<Revision> {
     const path = paths.blobData(digest)

@@ -3,8 +3,11 @@
  * the order in which they came; a hold is bounded in number and in time.
  */
 
-/** What is held: `none`, only requests that could change what is stored or rely on it (`writes`), or `all`. */
-export type Hold = 'none' | 'writes' | 'all'
+/**
+ * What is held: `none`; `new-writes`, requests that could change what is stored or rely on it, except those of pushes
+ * that are already running; `writes`, those too; or `all`.
+ */
+export type Hold = 'none' | 'new-writes' | 'writes' | 'all'
 export type Traffic = 'read' | 'write'
 
 export interface AdmissionLimits {
@@ -27,6 +30,7 @@ export type Leave = () => void
 
 interface Waiter {
   readonly traffic: Traffic
+  readonly exempt: () => boolean
   readonly admit: (leave: Leave) => void
   readonly refuse: (error: HoldExceeded) => void
   readonly timer: NodeJS.Timeout
@@ -49,10 +53,10 @@ export class Admission {
 
   /**
    * Admits a request, now or when the hold ends.
-   * @param exempt it belongs to a push that is already running: only `all` holds it
+   * @param exempt whether it belongs to a push that is running already; asked again whenever the hold changes
    * @throws HoldExceeded
    */
-  enter (traffic: Traffic, exempt = false): Leave | Promise<Leave> {
+  enter (traffic: Traffic, exempt: () => boolean = () => false): Leave | Promise<Leave> {
     if (!this.#holds(traffic, exempt)) return this.#admit(traffic)
     if (this.#waiting.length >= this.limits.maximumRequests) throw new HoldExceeded('full')
     const since = Date.now()
@@ -62,7 +66,7 @@ export class Admission {
         waiter.refuse(new HoldExceeded('timeout'))
       }, this.limits.timeoutSeconds * 1000)
       const note = (): void => { this.#longestHoldMs = Math.max(this.#longestHoldMs, Date.now() - since) }
-      const waiter: Waiter = { traffic, timer, admit: leave => { note(); resolve(leave) }, refuse: error => { note(); reject(error) } }
+      const waiter: Waiter = { traffic, exempt, timer, admit: leave => { note(); resolve(leave) }, refuse: error => { note(); reject(error) } }
       this.#waiting.push(waiter)
     })
   }
@@ -72,7 +76,7 @@ export class Admission {
     this.#hold = hold
     const still: Waiter[] = []
     for (const waiter of this.#waiting) {
-      if (this.#holds(waiter.traffic, false)) {
+      if (this.#holds(waiter.traffic, waiter.exempt)) {
         still.push(waiter)
       } else {
         clearTimeout(waiter.timer)
@@ -116,8 +120,13 @@ export class Admission {
     for (const look of [...this.#watchers]) look()
   }
 
-  #holds (traffic: Traffic, exempt: boolean): boolean {
-    return this.#hold === 'all' || (this.#hold === 'writes' && traffic === 'write' && !exempt)
+  #holds (traffic: Traffic, exempt: () => boolean): boolean {
+    switch (this.#hold) {
+      case 'none': return false
+      case 'new-writes': return traffic === 'write' && !exempt()
+      case 'writes': return traffic === 'write'
+      case 'all': return true
+    }
   }
 
   #admit (traffic: Traffic): Leave {

@@ -67,9 +67,10 @@ export class Sessions {
     return this.#live(repository).some(session => session.leases.has(digest))
   }
 
-  /** Every digest that is leased anywhere. */
-  allLeased (): Set<Digest> {
-    return new Set([...this.#repositories.keys()].flatMap(name => this.#live(name).flatMap(session => [...session.leases.keys()])))
+  /** Every lease, wherever it is. */
+  allLeased (): Array<{ repository: RepositoryName, digest: Digest }> {
+    return [...this.#repositories.keys()].flatMap(repository =>
+      this.#live(repository).flatMap(session => [...session.leases.keys()].map(digest => ({ repository, digest }))))
   }
 
   /** Whether this client has a push running here. */

@@ -1,0 +1,189 @@
+/**
+ * The composition root: every part is made here and handed what it needs. Read top to bottom it is the way of a
+ * request: classified, admitted or held, forwarded or carried out, journalled, collected, answered.
+ */
+import { readFileSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
+import { pino, type Logger } from 'pino'
+import { Collection, keptBy } from './collection/collection.js'
+import { Pause } from './collection/pause.js'
+import { lowerShield } from './collection/shield.js'
+import { readRegistryConfig, type RegistryFacts } from './config/registry-config.js'
+import type { Settings } from './config/schema.js'
+import type { PlanOptions } from './deletion/plan.js'
+import { Pushed } from './deletion/pushed.js'
+import { rehearseDeletion } from './deletion/rehearsal.js'
+import type { Target } from './deletion/target.js'
+import { installApi } from './http/api.js'
+import { Gate } from './http/gate.js'
+import { installHealth } from './http/health.js'
+import { installProxy } from './http/proxy.js'
+import { createServer } from './http/server.js'
+import { Deleter } from './jobs/deleter.js'
+import { JobRunner } from './jobs/runner.js'
+import { JobStore } from './jobs/store.js'
+import type { RepositoryName } from './oci/name.js'
+import { RegistryClient } from './registry/client.js'
+import { SetupError, type RegistryController } from './registry/port.js'
+import { createController } from './registry/select.js'
+import { Upstream } from './registry/upstream.js'
+import { locateTree } from './storage/locate.js'
+import { TreeReader } from './storage/read.js'
+import { TreeWriter } from './storage/write.js'
+import { Admission } from './traffic/admission.js'
+import { RepositoryLocks } from './traffic/locks.js'
+import { Sessions } from './traffic/sessions.js'
+import { Tombstones } from './traffic/tombstones.js'
+
+/** A layer link that nothing uses goes with a deletion in its repository once it is this old, seconds. */
+const STALE_LINK_SECONDS = 3600
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+
+export interface App {
+  /** Begins to serve; resolves to the base URL. */
+  listen (): Promise<string>
+  /** Ends running requests and the running collection, and stops what was started. Safe to call twice. */
+  close (): Promise<void>
+  /** What was found out about the registry. */
+  readonly facts: RegistryFacts
+  /** What `GET /delgate/v1/status` shows. */
+  status (): object
+}
+
+/**
+ * Starts the registry where that is Delgate's task, checks the set-up, and takes up unfinished jobs.
+ * @throws SetupError that says what is wrong and what to do
+ */
+export async function createApp (settings: Settings, options: { logger?: Logger } = {}): Promise<App> {
+  const log = options.logger ?? pino({ level: settings.log.level, redact: ['req.headers.authorization'] })
+  await mkdir(settings.state.directory, { recursive: true }).catch(error => { throw new SetupError(`the state directory ${settings.state.directory} cannot be made: ${(error as Error).message}`) })
+  if (settings.registry.controller === 'process' && settings.storage.root !== undefined) await mkdir(settings.storage.root, { recursive: true })
+  const controller = createController(settings, process.env, log)
+  const source = await controller.start()
+  try {
+    const facts = readRegistryConfig(source.configText, source.environment)
+    log.info({ from: source.configFrom ?? 'assumed defaults', ...facts }, 'registry configuration')
+    refuse(facts)
+    const root = await locateTree(settings.storage.root ?? facts.rootDirectory)
+    return await compose(settings, controller, facts, root, log)
+  } catch (error) {
+    await controller.stop()
+    throw error
+  }
+}
+
+/** Registries that Delgate cannot serve. */
+function refuse (facts: RegistryFacts): void {
+  if (facts.storageDriver !== 'filesystem') throw new SetupError(`the registry stores on ${facts.storageDriver}; Delgate can only delete on a file system`)
+  if (facts.cache === 'redis') throw new SetupError('the registry caches blob descriptors in Redis, which a restart does not clear, so a later push would meet "Layer already exists". Set storage.cache.blobdescriptor to inmemory in the registry\'s configuration')
+}
+
+async function compose (settings: Settings, controller: RegistryController, facts: RegistryFacts, root: string, log: Logger): Promise<App> {
+  const reader = new TreeReader(root)
+  const writer = new TreeWriter(root)
+  const upstream = new Upstream(settings.upstream)
+  const base = (): string => controller.url() + facts.prefix
+  const registry = new RegistryClient(base, upstream, () => facts.assumed ? undefined : facts)
+
+  const admission = new Admission(settings.hold)
+  const sessions = new Sessions(settings.drain.sessionIdleSeconds, () => { admission.changed() })
+  const tombstones = new Tombstones((repository, digest) => sessions.leased(repository, digest))
+  const locks = new RepositoryLocks()
+
+  const planOptions = (repository: RepositoryName, target?: Target['type']): PlanOptions => {
+    const age = target === 'garbage' || target === 'untagged' ? settings.drain.sessionIdleSeconds : STALE_LINK_SECONDS
+    return { referrers: settings.referrers, leased: digest => sessions.leased(repository, digest), staleBefore: Date.now() - age * 1000 }
+  }
+  const onFresh = (): void => { tombstones.clear(); upstream.renew() }
+  const pause = new Pause({ admission, sessions, controller, ready: async signal => { await registry.ready(signal) }, onFresh, log }, {
+    patienceSeconds: settings.collection.maximumDelaySeconds,
+    drainSeconds: settings.drain.timeoutSeconds,
+    transferSeconds: settings.drain.transferTimeoutSeconds,
+    readySeconds: settings.registry.readyTimeoutSeconds
+  })
+  const collection = new Collection({ reader, writer, controller, pause, sessions, tombstones, planOptions, needsRestart: facts.cache !== 'none', timeoutSeconds: settings.collection.timeoutSeconds })
+
+  const store = await JobStore.open(join(settings.state.directory, 'jobs'), settings.jobs, (file, err) => { log.warn({ file, err }, 'a file in the journal is no job; it was left where it is') })
+  const runner = new JobRunner(store, collection, settings.collection, log)
+  const rehearse = async (plans: Parameters<typeof rehearseDeletion>[0]) => await rehearseDeletion(plans, { reader, writer, keptBy: async (of, references) => await keptBy(reader, of, references) })
+  const deleter = new Deleter({ reader, writer, locks, sessions, tombstones, store, runner, planOptions, rehearse })
+  const pushed = new Pushed({ reader, writer, sessions, tombstones })
+
+  const status = (): object => ({
+    version,
+    registry: { controller: controller.kind, ...publicFacts(facts) },
+    collector: 'registry',
+    freshness: facts.cache === 'none' ? 'none' : 'restart',
+    hold: { now: admission.hold, waiting: admission.waiting, longestMs: admission.longestHoldMs, problem: pause.problem },
+    traffic: { reads: admission.inFlight('read'), writes: admission.inFlight('write'), pushes: sessions.open },
+    jobs: countByState(store),
+    collections: { running: runner.isRunning, sinceStart: runner.collections }
+  })
+  const server = createServer({ ...settings.limits, trustProxy: settings.trustProxy as boolean | string[] }, log)
+  const deletes = { deleter, store, registry, admission }
+  installHealth(server, async () => pause.problem ?? await registry.check({}).then(answer => answer.status >= 500 ? 'the registry answers with an error' : undefined, () => 'the registry cannot be reached'))
+  installApi(server, { deletes, registry, status })
+  installProxy(server, { gate: new Gate({ admission, sessions, locks, tombstones, pushed }), deletes, upstream, origin: () => new URL(base()).origin, location: { prefix: facts.prefix, registryHosts: registryHosts(facts, base) } })
+
+  await registry.ready(AbortSignal.timeout(settings.registry.readyTimeoutSeconds * 1000)).catch(() => { throw new SetupError(`the registry does not answer at ${base()}/v2/ within ${settings.registry.readyTimeoutSeconds} s. Is registry.url right, and is the registry running?`) })
+  await lowerShield(writer)
+  const open = await deleter.recover()
+  if (open > 0) log.info({ jobs: open }, 'taking up jobs of an earlier run')
+  return { facts, status, ...lifecycle({ server, settings, runner, pause, admission, upstream, controller }) }
+}
+
+interface Lifecycle {
+  readonly server: FastifyInstance
+  readonly settings: Settings
+  readonly runner: JobRunner
+  readonly pause: Pause
+  readonly admission: Admission
+  readonly upstream: Upstream
+  readonly controller: RegistryController
+}
+
+function lifecycle ({ server, settings, runner, pause, admission, upstream, controller }: Lifecycle): Pick<App, 'listen' | 'close'> {
+  let closing: Promise<void> | undefined
+  const close = async (): Promise<void> => {
+    admission.close()
+    const served = server.close()
+    await pause.close()
+    await runner.close()
+    await served
+    await upstream.close()
+    await controller.stop()
+  }
+  return {
+    async listen () {
+      await server.listen({ ...settings.listen })
+      runner.resume()
+      const { port, address, family } = server.server.address() as AddressInfo
+      return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+    },
+    async close () {
+      await (closing ??= close())
+    }
+  }
+}
+
+/** Hosts that the registry may put into a `Location` and that mean itself. */
+function registryHosts (facts: RegistryFacts, base: () => string): ReadonlySet<string> {
+  const hosts = new Set([new URL(base()).host])
+  if (facts.host !== undefined && facts.host !== '' && URL.canParse(facts.host)) hosts.add(new URL(facts.host).host)
+  return hosts
+}
+
+/** Facts without the paths of the machine. */
+function publicFacts (facts: RegistryFacts): object {
+  const { rootDirectory: _, address: __, host: ___, ...shown } = facts
+  return shown
+}
+
+function countByState (store: JobStore): Record<string, number> {
+  const counts: Record<string, number> = { queued: 0, running: 0, done: 0, failed: 0, cancelled: 0 }
+  for (const { state } of store.list()) counts[state] = (counts[state] ?? 0) + 1
+  return counts
+}

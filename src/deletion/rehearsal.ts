@@ -1,0 +1,80 @@
+/**
+ * A dry run: the receipt that a deletion would have, with nothing changed. It looks at the whole registry as it would
+ * be after the plans, so it costs as much as reading every link.
+ */
+import { readdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Digest } from '../oci/digest.js'
+import type { RepositoryName } from '../oci/name.js'
+import * as paths from '../storage/paths.js'
+import type { TreeReader } from '../storage/read.js'
+import { scanReferences, type References } from '../storage/scan.js'
+import type { RepositoryState } from '../storage/state.js'
+import { isPrunable, type TreeWriter } from '../storage/write.js'
+import { rehearse } from './execute.js'
+import type { Plan } from './plan.js'
+import { EMPTY_RECEIPT, addToReceipt, type Receipt } from './receipt.js'
+
+export interface RehearsalParts {
+  readonly reader: TreeReader
+  readonly writer: TreeWriter
+  /** Who keeps what the plans might have freed. */
+  readonly keptBy: (plans: readonly Plan[], references: References) => Promise<Receipt['kept']>
+}
+
+/** The receipt that carrying out `plans`, and the collection after it, would have. */
+export async function rehearseDeletion (plans: readonly Plan[], parts: RehearsalParts): Promise<Receipt> {
+  const { reader, writer } = parts
+  let receipt = EMPTY_RECEIPT
+  const gone: string[] = []
+  for (const plan of plans) {
+    const rehearsal = await rehearse(plan, writer)
+    gone.push(...rehearsal.gone)
+    const { kept: _, counts: __, ...lists } = rehearsal.receipt
+    receipt = addToReceipt(receipt, lists)
+  }
+  const byName = new Map(plans.map(plan => [plan.repository, plan]))
+  const references = await scanReferences(reader, state => without(state, byName.get(state.name)))
+  const blobs = await unusedBlobs(plans, references, parts)
+  gone.push(...blobs.map(({ digest }) => paths.blobDirectory(digest)))
+  return addToReceipt(receipt, {
+    blobs: blobs.map(({ digest, bytes }) => ({ digest, bytes })),
+    bytesFreed: blobs.reduce((sum, blob) => sum + blob.bytes, 0),
+    directories: blobs.reduce((sum, blob) => sum + blob.directories, 0) + await emptiedParents(reader.root, gone, plans),
+    kept: await parts.keptBy(plans, references),
+    warnings: references.warnings.map(damage => `${damage.path}: ${damage.reason}`)
+  })
+}
+
+/** A repository as it is once its plan has been carried out. */
+function without (state: RepositoryState, plan: Plan | undefined): RepositoryState {
+  if (plan === undefined) return state
+  const manifests = new Set(plan.manifests)
+  return { ...state, revisions: new Map([...state.revisions].filter(([digest]) => !manifests.has(digest))) }
+}
+
+async function unusedBlobs (plans: readonly Plan[], references: References, { writer }: RehearsalParts): Promise<Array<{ digest: Digest, bytes: number, directories: number }>> {
+  const found = []
+  for (const digest of new Set(plans.flatMap(plan => plan.candidates))) {
+    if (references.users.has(digest) || references.aliased.has(digest)) continue
+    const { bytes, directories } = await writer.measure(paths.blobDirectory(digest))
+    if (directories > 0) found.push({ digest, bytes, directories })
+  }
+  return found
+}
+
+/** How many directories above those that go would be empty then. */
+async function emptiedParents (root: string, gone: readonly string[], plans: readonly Plan[]): Promise<number> {
+  const removed = new Set(gone)
+  let count = 0
+  const open = [...gone.map(path => dirname(path)), ...plans.filter(plan => plan.empties).map(plan => paths.repositoryDirectory(plan.repository as RepositoryName))]
+  for (let directory = open.pop(); directory !== undefined; directory = open.pop()) {
+    if (removed.has(directory) || !isPrunable(directory)) continue
+    const entries = await readdir(join(root, directory)).catch(() => undefined)
+    if (entries === undefined || entries.some(entry => !removed.has(join(directory, entry)))) continue
+    removed.add(directory)
+    count++
+    open.push(dirname(directory))
+  }
+  return count
+}

@@ -1,0 +1,106 @@
+/** Delgate's own interface under `/delgate/v1/`, outside the registry's namespace. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { CodedError, jobNotQueued, jobUnknown, requestInvalid } from '../errors.js'
+import { hasEnded, publicJob, type Job, type JobState } from '../jobs/job.js'
+import type { RegistryClient } from '../registry/client.js'
+import { authorise, deleteTarget, passBack, search, sendJob, type DeleteParts } from './delete.js'
+import { parseDeleteQuery, parseWait } from './prefer.js'
+
+export interface ApiParts {
+  readonly deletes: DeleteParts
+  readonly registry: RegistryClient
+  /** What `GET status` shows. */
+  readonly status: () => object
+}
+
+const STATES: readonly JobState[] = ['queued', 'running', 'done', 'failed', 'cancelled']
+const LIMIT_DEFAULT = 100
+const LIMIT_MAXIMUM = 1000
+
+/** Installs the interface. All of it asks the registry first whether it knows the caller. */
+export function installApi (app: FastifyInstance, parts: ApiParts): void {
+  void app.register(async api => {
+    api.addHook('onRequest', async (request, reply) => {
+      const answer = await parts.registry.check(request.headers)
+      if (answer.status === 200) return
+      if (answer.status >= 500) throw new CodedError(503, 'UNAVAILABLE', 'the registry does not answer, so it cannot say who you are')
+      await passBack(reply, answer)
+    })
+    installJobs(api, parts)
+    installCollections(api, parts)
+    api.get('/status', async () => parts.status())
+    api.delete('/repositories', async (request, reply) => {
+      const { confirm, dryRun } = parseDeleteQuery(search(request), ['confirm', 'dry-run'])
+      if (confirm !== 'all') throw requestInvalid('this deletes every repository; add ?confirm=all')
+      await deleteTarget(request, reply, { type: 'everything' }, dryRun, parts.deletes)
+    })
+  }, { prefix: '/delgate/v1' })
+}
+
+function installJobs (api: FastifyInstance, { deletes: { store } }: ApiParts): void {
+  const find = (request: FastifyRequest): Job => {
+    const { id } = request.params as { id: string }
+    const job = store.get(id)
+    if (job === undefined) throw jobUnknown(id.slice(0, 64))
+    return job
+  }
+  api.get('/jobs', async request => {
+    const { state, limit } = jobFilter(search(request))
+    const jobs = store.list().filter(job => state === undefined || job.state === state)
+    return { jobs: jobs.slice(0, limit).map(publicJob), total: jobs.length }
+  })
+  api.get('/jobs/:id', async request => publicJob(find(request)))
+  api.get('/jobs/:id/events', (request, reply) => { streamEvents(find(request), reply, parts => store.watch(find(request).id, parts)) })
+  api.post('/jobs/:id/cancel', async (request, reply) => {
+    const job = find(request)
+    if (job.state !== 'queued') throw jobNotQueued(job.id, job.state)
+    const { nextAttemptAt: _, ...rest } = job
+    const cancelled: Job = { ...rest, state: 'cancelled', endedAt: new Date().toISOString() }
+    await store.save(cancelled)
+    await reply.send(publicJob(cancelled))
+  })
+}
+
+function installCollections (api: FastifyInstance, { deletes, registry }: ApiParts): void {
+  const body = { type: 'object', additionalProperties: false, properties: { untagged: { type: 'boolean' } } }
+  api.post<{ Body: { untagged?: boolean } | undefined }>('/collections', { schema: { body: { anyOf: [body, { type: 'null' }] } } }, async (request, reply) => {
+    const wait = parseWait(request.headers.prefer)
+    const target = { type: request.body?.untagged === true ? 'untagged' : 'garbage' } as const
+    const leave = await deletes.admission.enter('write')
+    let job: Job
+    try {
+      // Both remove links that a repository still has, so both need the right to delete there.
+      if (!await authorise(request, reply, await deletes.deleter.repositories(target), registry)) return
+      job = await deletes.deleter.collect(target)
+    } finally {
+      leave()
+    }
+    await sendJob(reply, job, wait, deletes.store)
+  })
+}
+
+/** Server-sent events: the job now, and after every change, until it has ended for good. */
+function streamEvents (job: Job, reply: FastifyReply, watch: (listener: (job: Job) => void) => () => void): void {
+  reply.hijack()
+  const { raw } = reply
+  raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
+  const write = (changed: Job): void => {
+    raw.write(`event: job\ndata: ${JSON.stringify(publicJob(changed))}\n\n`)
+    if (hasEnded(changed) && changed.nextAttemptAt === undefined) raw.end()
+  }
+  const stop = watch(write)
+  raw.once('close', stop)
+  write(job)
+}
+
+function jobFilter (query: string): { state: JobState | undefined, limit: number } {
+  const parameters = new URLSearchParams(query)
+  for (const key of parameters.keys()) {
+    if (key !== 'state' && key !== 'limit') throw requestInvalid('unknown query parameter; known here: state, limit')
+  }
+  const state = parameters.get('state') ?? undefined
+  if (state !== undefined && !(STATES as readonly string[]).includes(state)) throw requestInvalid(`state must be one of ${STATES.join(', ')}`)
+  const limit = parameters.get('limit') ?? String(LIMIT_DEFAULT)
+  if (!/^[1-9]\d{0,3}$/.test(limit) || Number(limit) > LIMIT_MAXIMUM) throw requestInvalid(`limit must be a number from 1 to ${LIMIT_MAXIMUM}`)
+  return { state: state as JobState | undefined, limit: Number(limit) }
+}

@@ -1,0 +1,148 @@
+/** The DELETE requests that Delgate answers itself: parse, ask the registry, delete, answer 202. */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Receipt } from '../deletion/receipt.js'
+import type { Target } from '../deletion/target.js'
+import { blobUnknown, denied, manifestUnknown, nameUnknown, unsupported, type CodedError } from '../errors.js'
+import type { Deleter } from '../jobs/deleter.js'
+import { hasEnded, publicJob, type Job } from '../jobs/job.js'
+import type { JobStore } from '../jobs/store.js'
+import type { RepositoryName } from '../oci/name.js'
+import type { Route } from '../oci/route.js'
+import type { Answer, RegistryClient } from '../registry/client.js'
+import type { Admission } from '../traffic/admission.js'
+import { parseDeleteQuery, parseWait } from './prefer.js'
+
+export interface DeleteParts {
+  readonly deleter: Deleter
+  readonly store: JobStore
+  readonly registry: RegistryClient
+  readonly admission: Admission
+}
+
+/** Where a job can be looked at. */
+export const jobLocation = (id: string): string => `/delgate/v1/jobs/${id}`
+
+/** The deletion that a route asks for; `undefined` when the registry should answer. */
+export function targetOf (route: Route, recursive: boolean): Target | undefined {
+  switch (route.kind) {
+    case 'manifest': return 'tag' in route.reference
+      ? { type: 'tag', repository: route.repository, tag: route.reference.tag }
+      : { type: 'manifest', repository: route.repository, digest: route.reference.digest }
+    case 'tag': return { type: 'tag', repository: route.repository, tag: route.tag }
+    case 'tags': return { type: 'tags', repository: route.repository }
+    case 'blob': return { type: 'blob', repository: route.repository, digest: route.digest }
+    case 'repository': return { type: 'repository', repository: route.repository, recursive }
+    default: return undefined
+  }
+}
+
+/**
+ * Answers a DELETE under `/v2/`.
+ * @returns false when it is none of Delgate's, and the registry should answer
+ */
+export async function handleDelete (request: FastifyRequest, reply: FastifyReply, route: Route, parts: DeleteParts): Promise<boolean> {
+  if (route.kind === 'invalid') throw route.error
+  if (targetOf(route, false) === undefined) return false
+  const query = parseDeleteQuery(search(request), route.kind === 'repository' ? ['dry-run', 'recursive'] : ['dry-run'])
+  await deleteTarget(request, reply, targetOf(route, query.recursive)!, query.dryRun, parts)
+  return true
+}
+
+/** Carries out one deletion for a caller, if the registry lets the caller delete everywhere that it touches. */
+export async function deleteTarget (request: FastifyRequest, reply: FastifyReply, target: Target, dryRun: boolean, parts: DeleteParts): Promise<void> {
+  const wait = parseWait(request.headers.prefer)
+  const leave = await parts.admission.enter('write')
+  let job: Job
+  try {
+    const repositories = await parts.deleter.repositories(target)
+    if (!await authorise(request, reply, repositories, parts.registry)) return
+    if (dryRun) return await sendRehearsal(reply, await parts.deleter.rehearse(target), target)
+    const accepted = await parts.deleter.accept(target, repositories)
+    if (accepted.outcome !== 'accepted') throw refusal(accepted, target)
+    job = accepted.job
+  } finally {
+    leave()
+  }
+  request.log.info({ jobId: job.id, target }, 'deletion accepted')
+  await sendJob(reply, job, wait, parts.store)
+}
+
+/**
+ * Asks the registry whether the caller may delete in all these repositories. Its refusal is passed back as it is.
+ * @returns false when the answer has been sent
+ */
+export async function authorise (request: FastifyRequest, reply: FastifyReply, repositories: readonly RepositoryName[], registry: RegistryClient): Promise<boolean> {
+  for (const repository of repositories) {
+    const permission = await registry.mayDelete(repository, request.headers)
+    if (permission.outcome === 'unsupported') throw unsupported(`${permission.reason}: nothing can be deleted`)
+    if (permission.outcome === 'refused') {
+      await passBack(reply, permission.answer)
+      return false
+    }
+  }
+  return true
+}
+
+/** The registry's own answer, with its challenge. */
+export async function passBack (reply: FastifyReply, answer: Answer): Promise<void> {
+  for (const name of ['www-authenticate', 'content-type', 'docker-distribution-api-version', 'retry-after']) {
+    const value = answer.headers[name]
+    if (value !== undefined) reply.header(name, value)
+  }
+  await reply.code(answer.status).send(answer.body)
+}
+
+/** 202 with the job; after it has ended when the client wants to wait for that. */
+export async function sendJob (reply: FastifyReply, job: Job, wait: number | undefined, store: JobStore): Promise<void> {
+  const current = wait === undefined ? job : await ended(job, wait, store, reply)
+  reply.code(202).header('location', jobLocation(job.id))
+  if (wait !== undefined) reply.header('preference-applied', `wait=${wait}`)
+  await reply.send(publicJob(current))
+}
+
+/** The job once it has ended, or as it is when the time is up or the client has gone. */
+async function ended (job: Job, seconds: number, store: JobStore, reply: FastifyReply): Promise<Job> {
+  const latest = store.get(job.id) ?? job
+  if (hasEnded(latest)) return latest
+  return await new Promise<Job>(resolve => {
+    const finish = (): void => {
+      clearTimeout(timer)
+      stop()
+      reply.raw.off('close', finish)
+      resolve(store.get(job.id) ?? job)
+    }
+    const timer = setTimeout(finish, seconds * 1000)
+    const stop = store.watch(job.id, changed => { if (hasEnded(changed)) finish() })
+    reply.raw.once('close', finish)
+  })
+}
+
+type Refused = Exclude<Awaited<ReturnType<Deleter['accept']>>, { outcome: 'accepted' }>
+
+async function sendRehearsal (reply: FastifyReply, rehearsed: { outcome: 'rehearsed', receipt: Receipt } | Refused, target: Target): Promise<void> {
+  if (rehearsed.outcome !== 'rehearsed') throw refusal(rehearsed, target)
+  await reply.code(200).send({ dryRun: true, target, receipt: rehearsed.receipt })
+}
+
+function refusal (refused: Refused, target: Target): CodedError {
+  if (refused.outcome === 'unknown') return unknown(target)
+  const tags = refused.tags.length === 0 ? 'no tag points to it' : `its tags: ${refused.tags.join(', ')}`
+  const what = target.type === 'blob' ? 'the blob is used by manifest' : 'the manifest is part of index'
+  return denied(`${what} ${refused.by} (${tags}); delete that first`, { by: refused.by, tags: refused.tags })
+}
+
+function unknown (target: Target): CodedError {
+  switch (target.type) {
+    case 'tag': return manifestUnknown(target.repository, target.tag)
+    case 'manifest': return manifestUnknown(target.repository, target.digest)
+    case 'blob': return blobUnknown(target.repository, target.digest)
+    case 'tags': case 'repository': return nameUnknown(target.repository)
+    default: return nameUnknown('')
+  }
+}
+
+export function search (request: FastifyRequest): string {
+  const url = request.raw.url!
+  const at = url.indexOf('?')
+  return at === -1 ? '' : url.slice(at + 1)
+}

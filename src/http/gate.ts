@@ -1,0 +1,140 @@
+/**
+ * What happens to a request that is forwarded: it is admitted or held, a push is remembered as a session, a claim is
+ * leased before the registry sees it, and answered truthfully where the registry's cache would not.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Pushed } from '../deletion/pushed.js'
+import { blobUnknown } from '../errors.js'
+import { parseDigest, type Digest } from '../oci/digest.js'
+import type { RepositoryName } from '../oci/name.js'
+import type { Route } from '../oci/route.js'
+import type { Admission } from '../traffic/admission.js'
+import type { RepositoryLocks } from '../traffic/locks.js'
+import type { Sessions } from '../traffic/sessions.js'
+import type { Tombstones } from '../traffic/tombstones.js'
+import { answer } from './errors.js'
+
+export interface GateParts {
+  readonly admission: Admission
+  readonly sessions: Sessions
+  readonly locks: RepositoryLocks
+  readonly tombstones: Tombstones
+  readonly pushed: Pushed
+}
+
+/** The part of the registry's answer that the gate looks at. */
+export interface UpstreamAnswer {
+  readonly statusCode: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly stream: NodeJS.ReadableStream & { destroy (): void }
+}
+
+/** One forwarded request, from its admission to its end. */
+interface Passage {
+  readonly route: Route
+  readonly client: string
+  /** Digest that this request relies on or commits. */
+  claim: Digest | undefined
+  readonly ends: Array<() => void>
+}
+
+const kPassage = Symbol('passage')
+type Carrier = FastifyRequest & { [kPassage]?: Passage }
+
+export class Gate {
+  constructor (private readonly parts: GateParts) {}
+
+  /** Lets a request pass to the registry, or holds it. @throws HoldExceeded */
+  async enter (request: FastifyRequest, reply: FastifyReply, route: Route): Promise<void> {
+    const passage: Passage = { route, client: request.ip, claim: undefined, ends: [] }
+    const end = (): void => { passage.ends.splice(0).reverse().forEach(step => { step() }) }
+    reply.raw.once('close', end)
+    ;(request as Carrier)[kPassage] = passage
+    const writes = isWrite(request.method, route)
+    const admitted = this.parts.admission.enter(writes ? 'write' : 'read', this.#exempt(passage))
+    passage.ends.push(admitted instanceof Promise ? await admitted : admitted)
+    // A client that went away while it was held must not keep anybody waiting.
+    if (reply.raw.destroyed) return end()
+    if (writes && 'repository' in route) await this.#beginPush(request, passage, route.repository)
+    if (reply.raw.destroyed) end()
+  }
+
+  /** Passes the registry's answer on, once what it means has been noted. */
+  async leave (request: FastifyRequest, reply: FastifyReply, upstream: UpstreamAnswer): Promise<void> {
+    const passage = (request as Carrier)[kPassage]
+    const route = passage?.route
+    if (passage === undefined || route === undefined || !('repository' in route)) {
+      void reply.send(upstream.stream)
+      return
+    }
+    if (route.kind === 'blob' && upstream.statusCode < 400 && isRead(request.method) && this.parts.tombstones.isBuried(route.repository, route.digest)) {
+      upstream.stream.destroy()
+      for (const header of Object.keys(upstream.headers)) reply.removeHeader(header)
+      return await answer(blobUnknown(route.repository, route.digest), request, reply)
+    }
+    if (isWrite(request.method, route)) await this.#note(request, passage, route.repository, upstream)
+    void reply.send(upstream.stream)
+  }
+
+  /** Requests of a push that is running may pass while new ones are held; listing repositories waits only for a sweep. */
+  #exempt ({ route, client }: Passage): () => boolean {
+    if (route.kind === 'catalog') return () => true
+    return 'repository' in route ? () => this.parts.sessions.isOpen(route.repository, client) : () => false
+  }
+
+  async #beginPush (request: FastifyRequest, passage: Passage, repository: RepositoryName): Promise<void> {
+    const { locks, sessions } = this.parts
+    const { route, client } = passage
+    if (route.kind === 'manifest') passage.ends.push(await locks.shared(repository))
+    else if (!isRead(request.method)) while (locks.isContended(repository)) (await locks.shared(repository))()
+    // No await from here on: a deletion that starts after this sees the session.
+    passage.ends.push(sessions.begin(repository, client))
+    passage.claim = claimOf(request, route)
+    if (passage.claim === undefined) return
+    const claim = passage.claim
+    sessions.lease(repository, client, claim)
+    // Unless the registry says yes, the claim ends with the request.
+    passage.ends.push(() => { if (passage.claim !== undefined) sessions.release(repository, client, claim) })
+  }
+
+  /** Notes what a pushing request achieved. */
+  async #note (request: FastifyRequest, passage: Passage, repository: RepositoryName, upstream: UpstreamAnswer): Promise<void> {
+    const { sessions, tombstones, pushed } = this.parts
+    const { route, client, claim } = passage
+    const { statusCode } = upstream
+    const uploadId = header(upstream, 'docker-upload-uuid')
+    if (statusCode === 202 && route.kind === 'uploads' && uploadId !== undefined) sessions.uploadOpened(repository, client, uploadId)
+    if (route.kind === 'upload' && ((statusCode < 300 && request.method !== 'PATCH' && request.method !== 'GET') || statusCode === 404)) sessions.uploadClosed(repository, route.id)
+    const confirmed = claim !== undefined && (statusCode === 201 || (isRead(request.method) && statusCode === 200))
+    if (confirmed) {
+      // The lease outlives the request: until a manifest uses the digest, or the client is idle for too long.
+      passage.claim = undefined
+      if (statusCode === 201) tombstones.unbury(repository, claim)
+    }
+    if (route.kind === 'manifest' && request.method === 'PUT' && statusCode === 201) {
+      const digest = parseDigest(header(upstream, 'docker-content-digest'))
+      if (digest !== undefined) await pushed.manifest(repository, digest, client, 'tag' in route.reference)
+    }
+  }
+}
+
+const isRead = (method: string): boolean => method === 'GET' || method === 'HEAD'
+
+/** Whether a request may change what is stored, or relies on its staying there. */
+function isWrite (method: string, route: Route): boolean {
+  if (route.kind === 'catalog') return true
+  return !isRead(method) || (method === 'HEAD' && route.kind === 'blob')
+}
+
+/** The digest that a request claims: HEAD blob, mount, and the commit of an upload. */
+function claimOf (request: FastifyRequest, route: Route): Digest | undefined {
+  if (route.kind === 'blob') return request.method === 'HEAD' ? route.digest : undefined
+  if (route.kind !== 'uploads' && route.kind !== 'upload') return undefined
+  const query = new URLSearchParams(request.raw.url!.split('?', 2)[1] ?? '')
+  return parseDigest(query.get('digest') ?? query.get('mount') ?? undefined)
+}
+
+function header (upstream: UpstreamAnswer, name: string): string | undefined {
+  const value = upstream.headers[name]
+  return Array.isArray(value) ? value[0] : value
+}

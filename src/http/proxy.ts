@@ -1,0 +1,80 @@
+/** Everything under `/v2/`: forwarded to the registry as it came, except for the deletions. */
+import httpProxy from '@fastify/http-proxy'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { classify } from '../oci/route.js'
+import type { Upstream } from '../registry/upstream.js'
+import { handleDelete, type DeleteParts } from './delete.js'
+import { answer, upstreamError } from './errors.js'
+import type { Gate, UpstreamAnswer } from './gate.js'
+import { clientOrigin, rewriteLink, rewriteLocation, type LocationRules } from './location.js'
+
+export interface ProxyParts {
+  readonly gate: Gate
+  readonly deletes: DeleteParts
+  readonly upstream: Upstream
+  /** Scheme and host of the registry as it is now. */
+  readonly origin: () => string
+  readonly location: LocationRules
+}
+
+type Headers = Record<string, string | string[] | undefined>
+
+/** Installs the proxy. */
+export function installProxy (app: FastifyInstance, parts: ProxyParts): void {
+  void app.register(httpProxy, {
+    prefix: '/v2',
+    rewritePrefix: `${parts.location.prefix}/v2`,
+    upstream: '',
+    undici: parts.upstream as never,
+    // A request is never sent twice: its body is a stream, and the client knows best whether to try again.
+    retryMethods: [],
+    disableRequestLogging: true,
+    internalRewriteLocationHeader: false,
+    preHandler: (request, reply, done) => {
+      route(request, reply, parts).then(forward => { if (forward) done() }, error => { void answer(error, request, reply) })
+    },
+    replyOptions: {
+      getUpstream: () => parts.origin(),
+      rewriteRequestHeaders: (request, headers) => requestHeaders(request as FastifyRequest, headers as Headers) as never,
+      rewriteHeaders: (headers, request) => responseHeaders(headers as Headers, request as FastifyRequest, parts.location) as never,
+      onResponse: (request, reply, upstream) => {
+        const reached = upstream as unknown as UpstreamAnswer
+        const client = reply as unknown as FastifyReply
+        parts.gate.leave(request as FastifyRequest, client, reached).catch(error => { void answer(error, request as FastifyRequest, client) })
+      },
+      onError: (reply, { error }) => { void answer(upstreamError(error), reply.request as FastifyRequest, reply as unknown as FastifyReply) }
+    }
+  })
+}
+
+/** @returns whether the request goes on to the registry */
+async function route (request: FastifyRequest, reply: FastifyReply, parts: ProxyParts): Promise<boolean> {
+  const url = request.raw.url!
+  const query = url.indexOf('?')
+  const classified = classify(query === -1 ? url : url.slice(0, query))
+  if (request.method === 'DELETE' && await handleDelete(request, reply, classified, parts.deletes)) return false
+  await parts.gate.enter(request, reply, classified)
+  return !reply.raw.destroyed
+}
+
+/**
+ * The client's own `Host`, so that the registry's `Location` points at the gate. `Expect` was answered already, and
+ * undici refuses to send it.
+ */
+function requestHeaders (request: FastifyRequest, headers: Headers): Headers {
+  headers.host = request.headers.host ?? headers.host
+  headers.expect = undefined
+  const peer = request.socket?.remoteAddress
+  if (peer !== undefined) {
+    const before = headers['x-forwarded-for']
+    headers['x-forwarded-for'] = before === undefined ? peer : `${String(before)}, ${peer}`
+  }
+  return headers
+}
+
+function responseHeaders (headers: Headers, request: FastifyRequest, rules: LocationRules): Headers {
+  const { location, link } = headers
+  if (typeof location === 'string') headers.location = rewriteLocation(location, clientOrigin(request.headers, false), rules)
+  if (typeof link === 'string') headers.link = rewriteLink(link, rules.prefix)
+  return headers
+}

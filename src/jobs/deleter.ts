@@ -1,0 +1,155 @@
+/**
+ * Accepts deletions: plans, records, unlinks, and hands the rest to the runner. When `accept` has resolved with a job
+ * the references are gone; blobs follow.
+ */
+import type { Keeper, Receipt } from '../deletion/receipt.js'
+import { EMPTY_RECEIPT, addToReceipt } from '../deletion/receipt.js'
+import { execute } from '../deletion/execute.js'
+import { plan, planRest, type Plan, type PlanOptions, type Planned } from '../deletion/plan.js'
+import type { RepositoryTarget, Target } from '../deletion/target.js'
+import { isWithin, type RepositoryName } from '../oci/name.js'
+import type { TreeReader } from '../storage/read.js'
+import type { TreeWriter } from '../storage/write.js'
+import type { RepositoryLocks } from '../traffic/locks.js'
+import type { Sessions } from '../traffic/sessions.js'
+import type { Tombstones } from '../traffic/tombstones.js'
+import { isOpen, newJob, type Job } from './job.js'
+import type { JobRunner } from './runner.js'
+import type { JobStore } from './store.js'
+
+export interface DeleterParts {
+  readonly reader: TreeReader
+  readonly writer: TreeWriter
+  readonly locks: RepositoryLocks
+  readonly sessions: Sessions
+  readonly tombstones: Tombstones
+  readonly store: JobStore
+  readonly runner: JobRunner
+  readonly planOptions: (repository: RepositoryName, target: Target['type']) => PlanOptions
+  readonly rehearse: (plans: readonly Plan[]) => Promise<Receipt>
+}
+
+export type Accepted =
+  | { readonly outcome: 'accepted', readonly job: Job }
+  | Exclude<Planned, { outcome: 'planned' }>
+export type Rehearsed =
+  | { readonly outcome: 'rehearsed', readonly receipt: Receipt }
+  | Exclude<Planned, { outcome: 'planned' }>
+
+export class Deleter {
+  constructor (private readonly parts: DeleterParts) {}
+
+  /** The repositories that a deletion would touch: what its caller must be allowed to delete in. */
+  async repositories (target: Target): Promise<RepositoryName[]> {
+    if (target.type === 'everything' || target.type === 'untagged' || target.type === 'garbage') return await this.parts.reader.repositories()
+    if (target.type !== 'repository' || !target.recursive) return [target.repository]
+    const within = (await this.parts.reader.repositories()).filter(name => isWithin(name, target.repository))
+    return within.length === 0 ? [target.repository] : within
+  }
+
+  /** What a deletion would do; nothing changes. */
+  async rehearse (target: Target): Promise<Rehearsed> {
+    const planned = await this.#planAll(target, await this.repositories(target))
+    return planned.outcome === 'planned' ? { outcome: 'rehearsed', receipt: await this.parts.rehearse(planned.plans) } : planned
+  }
+
+  /**
+   * Carries out a deletion as far as its references go. It runs to its end whether or not the caller still listens.
+   * @param repositories those that the caller was found to be allowed to delete in
+   */
+  async accept (target: Target, repositories: readonly RepositoryName[]): Promise<Accepted> {
+    // Asked before the turn: whoever deletes at the same time as another gets a job too, not an error.
+    const before = await this.#planAll(target, repositories)
+    if (before.outcome !== 'planned') return before
+    const release = await this.#lock(repositories)
+    try {
+      const planned = await this.#planAll(target, repositories)
+      if (planned.outcome === 'denied') return planned
+      return { outcome: 'accepted', job: await this.#carryOut(target, planned.outcome === 'planned' ? planned.plans : []) }
+    } finally {
+      release()
+    }
+  }
+
+  /** Queues a collection of everything that nothing uses. */
+  async collect (target: Target): Promise<Job> {
+    const repositories = await this.repositories(target)
+    const release = await this.#lock(repositories)
+    try {
+      const planned = await this.#planAll(target, repositories)
+      return await this.#carryOut(target, planned.outcome === 'planned' ? planned.plans : [])
+    } finally {
+      release()
+    }
+  }
+
+  /** Finishes what an earlier process began to unlink. Before the first request is served. */
+  async recover (): Promise<number> {
+    const open = this.parts.store.list().filter(isOpen).reverse()
+    for (const job of open) {
+      // The registry may have outlived that process, and with it what its cache says of layers that are gone.
+      for (const done of job.plans) done.layers.forEach(digest => this.parts.tombstones.bury(done.repository, digest))
+      if (job.phase !== 'unlink') continue
+      const rest: Plan[] = []
+      for (const earlier of job.plans) rest.push(planRest(await this.parts.reader.repository(earlier.repository), earlier, this.parts.planOptions(earlier.repository, job.target.type)))
+      await this.#unlink(job, rest)
+    }
+    return open.length
+  }
+
+  async #planAll (target: Target, repositories: readonly RepositoryName[]): Promise<{ outcome: 'planned', plans: Plan[] } | Exclude<Planned, { outcome: 'planned' }>> {
+    const plans: Plan[] = []
+    for (const repository of repositories) {
+      const planned = plan(await this.parts.reader.repository(repository), within(target, repository), this.parts.planOptions(repository, target.type))
+      if (planned.outcome === 'denied') return planned
+      if (planned.outcome === 'planned') plans.push(planned.plan)
+    }
+    return plans.length === 0 ? { outcome: 'unknown' } : { outcome: 'planned', plans }
+  }
+
+  /** In order of name, so that two deletions of several repositories cannot wait for each other. */
+  async #lock (repositories: readonly RepositoryName[]): Promise<() => void> {
+    const releases: Array<() => void> = []
+    for (const repository of [...repositories].sort()) releases.push(await this.parts.locks.exclusive(repository))
+    return () => { releases.forEach(release => { release() }) }
+  }
+
+  async #carryOut (target: Target, plans: readonly Plan[]): Promise<Job> {
+    const job = newJob(target.type === 'garbage' || target.type === 'untagged' ? 'collection' : 'delete', target, plans)
+    await this.parts.store.save(job)
+    return await this.#unlink(job, plans)
+  }
+
+  async #unlink (job: Job, plans: readonly Plan[]): Promise<Job> {
+    const { store, runner, sessions, tombstones, writer } = this.parts
+    let receipt = EMPTY_RECEIPT
+    for (const plan of plans) {
+      const quiet = sessions.inFlight(plan.repository) === 0
+      const { counts: _, kept: __, ...lists } = await execute(plan, writer, { bury: (name, digest) => tombstones.bury(name, digest), quiet })
+      receipt = addToReceipt(receipt, lists)
+    }
+    const now = new Date().toISOString()
+    const isOver = job.kind === 'delete' && !plans.some(leavesGarbage)
+    const next: Job = isOver
+      ? { ...job, state: 'done', phase: 'ended', startedAt: now, endedAt: now, receipt: addToReceipt(receipt, { kept: keptInRepository(plans) }) }
+      : { ...job, state: 'queued', phase: 'waiting', receipt }
+    await store.save(next)
+    if (!isOver) runner.notify()
+    return next
+  }
+}
+
+/** Whether a collection has anything to do for a plan: a tag whose manifest stays needs none. */
+const leavesGarbage = (plan: Plan): boolean => plan.manifests.length > 0 || plan.layers.length > 0 || plan.empties || plan.candidates.length > 0
+
+function within (target: Target, repository: RepositoryName): RepositoryTarget {
+  switch (target.type) {
+    case 'everything': return { type: 'repository', repository }
+    case 'repository': case 'untagged': case 'garbage': return { type: target.type, repository }
+    default: return target
+  }
+}
+
+function keptInRepository (plans: readonly Plan[]): Array<{ digest: Plan['kept'][number]['digest'], by: Keeper[] }> {
+  return plans.flatMap(plan => plan.kept.map(({ digest, tags }) => ({ digest, by: [{ repository: plan.repository, tags }] })))
+}

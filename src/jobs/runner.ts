@@ -1,0 +1,151 @@
+/**
+ * Runs collections for jobs, one at a time. Jobs that arrive meanwhile, or shortly after each other, share the next
+ * one. A job that failed is tried again, later and later.
+ */
+import type { Collection, CollectionOutcome, CollectionPhase } from '../collection/collection.js'
+import { addToReceipt } from '../deletion/receipt.js'
+import { isOpen, type Job, type JobPhase } from './job.js'
+import type { JobStore } from './store.js'
+
+export interface RunnerSettings {
+  /** A collection begins when no job has arrived for this long, seconds… */
+  readonly quietSeconds: number
+  /** …or when the oldest has waited this long, seconds. */
+  readonly maximumDelaySeconds: number
+  /** The first pause before a failed job is tried again, seconds; it doubles each time up to the maximum. */
+  readonly retryMinimumSeconds: number
+  readonly retryMaximumSeconds: number
+  /** How often a job is tried in all. */
+  readonly attempts: number
+}
+
+interface Log {
+  info (details: object, message: string): void
+  warn (details: object, message: string): void
+  error (details: object, message: string): void
+}
+
+export class JobRunner {
+  #timer: NodeJS.Timeout | undefined
+  #oldestAt: number | undefined
+  #running: Promise<void> | undefined
+  #closed = false
+  #collections = 0
+  #postponed = 0
+
+  constructor (private readonly store: JobStore, private readonly collection: Pick<Collection, 'run'>, private readonly settings: RunnerSettings, private readonly log: Log) {}
+
+  /** How many collections have been run since the start. */
+  get collections (): number { return this.#collections }
+  get isRunning (): boolean { return this.#running !== undefined }
+
+  /** Takes up what an earlier process left. */
+  resume (): void {
+    if (this.store.list().some(isOpen)) this.#schedule(0)
+  }
+
+  /** A job waits for the next collection. */
+  notify (): void {
+    this.#oldestAt ??= Date.now()
+    const age = (Date.now() - this.#oldestAt) / 1000
+    this.#schedule(Math.max(0, Math.min(this.settings.quietSeconds, this.settings.maximumDelaySeconds - age)))
+  }
+
+  /** Ends after the collection that runs now. What waits is taken up at the next start. */
+  async close (): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    await this.#running
+  }
+
+  #schedule (seconds: number): void {
+    if (this.#closed || this.#running !== undefined) return
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => {
+      this.#running = this.#batch().catch(error => { this.log.error({ err: error }, 'a collection could not be recorded; it will be tried again') }).finally(() => {
+        this.#running = undefined
+        this.#next()
+      })
+    }, seconds * 1000)
+  }
+
+  /** What is left decides when the next collection begins. */
+  #next (): void {
+    const open = this.store.list().filter(isOpen)
+    if (open.length === 0) return
+    const dueIn = Math.min(...open.map(job => job.nextAttemptAt === undefined ? 0 : Date.parse(job.nextAttemptAt) - Date.now()))
+    if (dueIn > 0) this.#schedule(dueIn / 1000)
+    else this.notify()
+  }
+
+  async #batch (): Promise<void> {
+    this.#oldestAt = undefined
+    // A failed job whose time has not come yet goes along: the collection is made anyway.
+    const jobs = this.store.list().filter(job => isOpen(job) && job.phase !== 'unlink').reverse()
+    if (jobs.length === 0) return
+    this.#collections++
+    this.log.info({ jobs: jobs.map(job => job.id) }, 'collection begins')
+    let current = await this.#record(jobs, job => ({ ...withoutRetry(job), state: 'running', attempts: job.attempts + 1 }))
+    const onPhase = (phase: CollectionPhase): void => {
+      current = current.map(job => ({ ...job, phase }))
+      this.log.info({ phase, jobs: current.length }, 'collection phase')
+      for (const job of current) void this.store.save(job).catch(error => { this.log.warn({ err: error, jobId: job.id }, 'the phase of a job could not be recorded') })
+    }
+    const requests = current.map(job => ({ id: job.id, plans: job.plans, garbage: job.kind === 'collection' }))
+    const outcome = await this.collection.run(requests, onPhase)
+    await this.#finish(current, outcome)
+    await this.store.prune()
+  }
+
+  async #finish (jobs: readonly Job[], outcome: CollectionOutcome): Promise<void> {
+    const endedAt = new Date().toISOString()
+    if (outcome.outcome === 'collected') {
+      this.#postponed = 0
+      await this.#record(jobs, job => {
+        const { error: _, ...rest } = job
+        return { ...rest, state: 'done', phase: 'ended', endedAt, receipt: merge(job, outcome.receipts) }
+      })
+      this.log.info({ jobs: jobs.map(job => job.id) }, 'collection done')
+      return
+    }
+    if (outcome.outcome === 'postponed') {
+      const nextAttemptAt = this.#later(++this.#postponed)
+      await this.#record(jobs, job => ({ ...job, state: 'queued', phase: 'waiting', nextAttemptAt }))
+      this.log.info({ reason: outcome.reason, nextAttemptAt }, 'collection postponed')
+      return
+    }
+    const error = outcome.output === undefined ? { message: outcome.reason } : { message: outcome.reason, output: outcome.output }
+    await this.#record(jobs, job => {
+      const failed: Job = { ...job, state: 'failed', endedAt, error }
+      return job.attempts < this.settings.attempts ? { ...failed, nextAttemptAt: this.#later(job.attempts) } : failed
+    })
+    this.log.error({ ...error, jobs: jobs.map(job => job.id) }, 'collection failed')
+  }
+
+  async #record (jobs: readonly Job[], change: (job: Job) => Job): Promise<Job[]> {
+    return await Promise.all(jobs.map(async job => {
+      const changed = change(job)
+      await this.store.save(changed)
+      return changed
+    }))
+  }
+
+  #later (attempt: number): string {
+    const seconds = Math.min(this.settings.retryMaximumSeconds, this.settings.retryMinimumSeconds * 2 ** (attempt - 1))
+    return new Date(Date.now() + seconds * 1000).toISOString()
+  }
+}
+
+function withoutRetry (job: Job): Job {
+  const { nextAttemptAt: _, endedAt: __, ...rest } = job
+  return { ...rest, phase: 'waiting' satisfies JobPhase, startedAt: job.startedAt ?? new Date().toISOString() }
+}
+
+/** The unlinking is in the receipt already; the collection adds its part. */
+function merge (job: Job, receipts: ReadonlyMap<string, Job['receipt']>): Job['receipt'] {
+  const more = receipts.get(job.id)
+  if (more === undefined) return job.receipt
+  const known = new Set(job.receipt.manifests.map(({ repository, digest }) => `${repository}@${digest}`))
+  const { counts: _, ...lists } = more
+  return addToReceipt(job.receipt, { ...lists, manifests: more.manifests.filter(({ repository, digest }) => !known.has(`${repository}@${digest}`)) })
+}

@@ -1,0 +1,108 @@
+/**
+ * What Delgate itself asks of the registry over HTTP: is it there, and may this caller delete?
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Dispatcher } from 'undici'
+import { badGateway, unavailable } from '../errors.js'
+import { IMPOSSIBLE_DIGEST } from '../oci/digest.js'
+import type { RepositoryName } from '../oci/name.js'
+
+/** The registry's own answer, to be passed back as it is. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly body: string
+}
+
+export type Permission =
+  | { readonly outcome: 'allowed' }
+  | { readonly outcome: 'refused', readonly answer: Answer }
+  /** Nobody may delete here: the registry is read-only, or a pull-through cache. */
+  | { readonly outcome: 'unsupported', readonly reason: string }
+
+/** What is known of the registry's mode from its configuration; `undefined` when that was not to be had. */
+export type KnownMode = { readonly readOnly: boolean, readonly pullThrough: boolean } | undefined
+
+/** Between two looks at a registry that is starting, milliseconds. */
+const READY_INTERVAL_MS = 50
+/** How long a small question to the registry may take, milliseconds. */
+const QUESTION_TIMEOUT_MS = 30_000
+/** Answers to small questions are small. Bytes. */
+const ANSWER_MAXIMUM_BYTES = 65_536
+
+type Credentials = { authorization?: string | undefined }
+
+export class RegistryClient {
+  #pullThrough: boolean | undefined
+
+  /**
+   * @param base base URL of the registry, its `http.prefix` included, as it is at the moment
+   */
+  constructor (private readonly base: () => string, private readonly dispatcher: Pick<Dispatcher, 'request'>, private readonly mode: () => KnownMode) {}
+
+  /** Resolves when the registry answers `/v2/` with anything but a server error. */
+  async ready (signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const answer = await this.#ask('GET', '/v2/', {}, signal).catch(() => undefined)
+      if (answer !== undefined && answer.status < 500) return
+      signal.throwIfAborted()
+      await delay(READY_INTERVAL_MS, undefined, { signal })
+    }
+  }
+
+  /** The registry's answer to `GET /v2/` with these credentials (distribution-spec, "Determining Support"). */
+  async check (credentials: Credentials): Promise<Answer> {
+    return await this.#question('GET', '/v2/', credentials)
+  }
+
+  /**
+   * Whether the registry would let this caller delete in a repository. It is asked to delete a manifest that cannot
+   * exist: 401 and 403 are its refusals; 404 means that it would; 405 that it does not, at least not by itself.
+   */
+  async mayDelete (repository: RepositoryName, credentials: Credentials): Promise<Permission> {
+    const answer = await this.#question('DELETE', `/v2/${repository}/manifests/${IMPOSSIBLE_DIGEST}`, credentials)
+    if (answer.status === 404 || answer.status === 202) return { outcome: 'allowed' }
+    if (answer.status === 405) return await this.#unsupported(repository, answer, credentials)
+    if (answer.status >= 500) throw unavailable('the registry did not say whether this deletion is allowed; try again')
+    return { outcome: 'refused', answer }
+  }
+
+  /** A 405: deletes switched off, which Delgate does not need; read-only mode; or a pull-through cache. */
+  async #unsupported (repository: RepositoryName, answer: Answer, credentials: Credentials): Promise<Permission> {
+    // In read-only mode no handler is registered, so the body is not the registry's own JSON (registry/handlers/app.go).
+    const readOnly = this.mode()?.readOnly ?? !answer.body.includes('UNSUPPORTED')
+    if (readOnly) return { outcome: 'unsupported', reason: 'the registry is in read-only mode' }
+    this.#pullThrough = this.mode()?.pullThrough ?? this.#pullThrough ?? await this.#refusesUploads(repository, credentials)
+    return this.#pullThrough ? { outcome: 'unsupported', reason: 'the registry is a pull-through cache' } : { outcome: 'allowed' }
+  }
+
+  /** Only asked where the registry's configuration cannot be read: a pull-through cache refuses every upload. */
+  async #refusesUploads (repository: RepositoryName, credentials: Credentials): Promise<boolean> {
+    const answer = await this.#question('POST', `/v2/${repository}/blobs/uploads/`, credentials)
+    const location = answer.headers.location
+    if (answer.status === 202 && typeof location === 'string') {
+      const { pathname, search } = new URL(location, this.base())
+      await this.#question('DELETE', pathname + search, credentials, new URL(this.base()).origin)
+    }
+    return answer.status === 405
+  }
+
+  async #question (method: Dispatcher.HttpMethod, path: string, credentials: Credentials, base = this.base()): Promise<Answer> {
+    try {
+      return await this.#ask(method, path, credentials, AbortSignal.timeout(QUESTION_TIMEOUT_MS), base)
+    } catch {
+      throw badGateway('the registry cannot be reached')
+    }
+  }
+
+  async #ask (method: Dispatcher.HttpMethod, path: string, credentials: Credentials, signal: AbortSignal, base = this.base()): Promise<Answer> {
+    const url = new URL(base)
+    const headers = credentials.authorization === undefined ? {} : { authorization: credentials.authorization }
+    const response = await this.dispatcher.request({ origin: url.origin, path: url.pathname.replace(/\/$/, '') + path, method, headers, signal })
+    let body = ''
+    for await (const chunk of response.body) {
+      if (body.length < ANSWER_MAXIMUM_BYTES) body += String(chunk)
+    }
+    return { status: response.statusCode, headers: response.headers, body }
+  }
+}

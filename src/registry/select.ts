@@ -1,0 +1,36 @@
+/** The controller that the settings ask for. */
+import type { Settings } from '../config/schema.js'
+import { CommandController } from './command.js'
+import { DockerController } from './docker.js'
+import { SetupError, type RegistryController } from './port.js'
+import { ProcessController, type ControllerLog } from './process.js'
+
+/** @throws SetupError when a setting is missing that the controller needs */
+export function createController (settings: Settings, environment: NodeJS.ProcessEnv, log: ControllerLog): RegistryController {
+  const { registry, storage, state } = settings
+  switch (registry.controller) {
+    case 'docker': return new DockerController({ url: needed(registry.url, 'registry.url'), docker: registry.docker, stopTimeoutSeconds: registry.docker.stopTimeoutSeconds, storageRoot: storage.root }, log)
+    case 'command': return new CommandController({
+      url: needed(registry.url, 'registry.url'),
+      collect: needed(registry.command.collect, 'registry.command.collect'),
+      restart: needed(registry.command.restart, 'registry.command.restart'),
+      config: registry.config,
+      stateDirectory: state.directory,
+      environment
+    }, log)
+    case 'process': return new ProcessController({
+      binary: registry.process.binary,
+      config: registry.config,
+      storageRoot: storage.root ?? '',
+      stateDirectory: state.directory,
+      stopTimeoutSeconds: registry.process.stopTimeoutSeconds,
+      readyTimeoutSeconds: registry.readyTimeoutSeconds,
+      environment
+    }, log)
+  }
+}
+
+function needed<T> (value: T | undefined, key: string): T {
+  if (value === undefined) throw new SetupError(`${key} is missing: the controller needs it`)
+  return value
+}

@@ -1,0 +1,39 @@
+/** The connections to the registry. They are renewed when the registry was restarted, so that no dead one is used. */
+import { Agent, type Dispatcher } from 'undici'
+
+export interface UpstreamSettings {
+  /** How long the registry may take to answer, and to send the next bytes, seconds. */
+  readonly timeoutSeconds: number
+}
+
+/** Connections that may be open to the registry at once; requests beyond that wait. */
+const CONNECTIONS = 256
+/** An idle connection is closed after this long, milliseconds. */
+const KEEP_ALIVE_MS = 30_000
+
+export class Upstream {
+  #agent: Agent
+
+  constructor (private readonly settings: UpstreamSettings) {
+    this.#agent = this.#create()
+  }
+
+  /** As undici's `request`; with a callback when given one, as @fastify/reply-from calls it. */
+  readonly request = ((...args: Parameters<Dispatcher['request']>) => this.#agent.request(...args)) as Dispatcher['request']
+
+  /** Opens new connections from now on; those in use end with their requests. */
+  renew (): void {
+    const old = this.#agent
+    this.#agent = this.#create()
+    void old.close().catch(() => {})
+  }
+
+  async close (): Promise<void> {
+    await this.#agent.destroy()
+  }
+
+  #create (): Agent {
+    const timeout = this.settings.timeoutSeconds * 1000
+    return new Agent({ connections: CONNECTIONS, pipelining: 1, headersTimeout: timeout, bodyTimeout: timeout, keepAliveTimeout: KEEP_ALIVE_MS })
+  }
+}
