@@ -109,7 +109,7 @@ async function compose (settings: Settings, controller: RegistryController, fact
   const store = await JobStore.open(join(settings.state.directory, 'jobs'), settings.jobs, (file, err) => { log.warn({ file, err }, 'a file in the journal is no job; it was left where it is') })
   const runner = new JobRunner(store, collection, settings.collection, log)
   const rehearse = async (plans: Parameters<typeof rehearseDeletion>[0]) => await rehearseDeletion(plans, { reader, writer, keptBy: async (of, references) => await keptBy(reader, of, references) })
-  const deleter = new Deleter({ reader, writer, locks, sessions, tombstones, store, runner, planOptions, rehearse })
+  const deleter = new Deleter({ reader, writer, locks, sessions, tombstones, store, runner, planOptions, rehearse, log })
   const pushed = new Pushed({ reader, writer, sessions, tombstones })
 
   const status = (): object => ({

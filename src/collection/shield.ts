@@ -7,8 +7,7 @@
  * so far has marked.
  */
 import { createHash } from 'node:crypto'
-import { mkdir, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import type { Digest } from '../oci/digest.js'
 import type { RepositoryName } from '../oci/name.js'
 import * as paths from '../storage/paths.js'
@@ -24,9 +23,7 @@ export async function raiseShield (tree: TreeWriter, digests: readonly Digest[])
   const mediaType = 'application/vnd.oci.image.manifest.v1+json'
   const bytes = JSON.stringify({ schemaVersion: 2, mediaType, config: descriptor(first), layers: digests.map(descriptor) })
   const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest
-  await tree.ensure(paths.layersDirectory(SHIELD_REPOSITORY))
-  await write(join(tree.root, paths.blobData(digest)), bytes)
-  await write(join(tree.root, paths.revisionLink(SHIELD_REPOSITORY, digest)), digest)
+  await tree.linkManifest(SHIELD_REPOSITORY, digest, bytes)
   return async () => {
     await lowerShield(tree)
     await tree.remove(paths.blobDirectory(digest))
@@ -39,9 +36,4 @@ export async function lowerShield (tree: TreeWriter): Promise<void> {
   await tree.remove(paths.manifestsDirectory(SHIELD_REPOSITORY))
   await tree.remove(paths.layersDirectory(SHIELD_REPOSITORY))
   await tree.pruneUp([paths.repositoryDirectory(SHIELD_REPOSITORY)])
-}
-
-async function write (path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true })
-  await writeFile(path, text)
 }

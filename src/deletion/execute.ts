@@ -6,7 +6,7 @@ import { dirname } from 'node:path'
 import type { Digest } from '../oci/digest.js'
 import type { RepositoryName } from '../oci/name.js'
 import * as paths from '../storage/paths.js'
-import { NOTHING, isPrunable, plus, type Extent, type TreeWriter } from '../storage/write.js'
+import { NOTHING, plus, type Extent, type TreeWriter } from '../storage/write.js'
 import type { Plan } from './plan.js'
 import { EMPTY_RECEIPT, addToReceipt, type Receipt } from './receipt.js'
 
@@ -65,7 +65,7 @@ async function removeAll (tree: TreeWriter, directories: readonly string[]): Pro
 async function removeDirectories (plan: Plan, tree: TreeWriter): Promise<Extent> {
   if (plan.empties) return await removeAll(tree, wholeRepository(plan))
   const within = `${paths.repositoryDirectory(plan.repository)}/`
-  const parents = parentsOf(plan).filter(path => path.startsWith(within) && isPrunable(path))
+  const parents = parentsOf(plan).filter(path => path.startsWith(within) && paths.isPrunable(path))
   return { ...NOTHING, directories: await tree.pruneUp(parents) }
 }
 

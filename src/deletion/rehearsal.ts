@@ -2,15 +2,12 @@
  * A dry run: the receipt that a deletion would have, with nothing changed. It looks at the whole registry as it would
  * be after the plans, so it costs as much as reading every link.
  */
-import { readdir } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
 import type { Digest } from '../oci/digest.js'
-import type { RepositoryName } from '../oci/name.js'
 import * as paths from '../storage/paths.js'
 import type { TreeReader } from '../storage/read.js'
 import { scanReferences, type References } from '../storage/scan.js'
 import type { RepositoryState } from '../storage/state.js'
-import { isPrunable, type TreeWriter } from '../storage/write.js'
+import type { TreeWriter } from '../storage/write.js'
 import { rehearse } from './execute.js'
 import type { Plan } from './plan.js'
 import { EMPTY_RECEIPT, addToReceipt, type Receipt } from './receipt.js'
@@ -40,7 +37,7 @@ export async function rehearseDeletion (plans: readonly Plan[], parts: Rehearsal
   return addToReceipt(receipt, {
     blobs: blobs.map(({ digest, bytes }) => ({ digest, bytes })),
     bytesFreed: blobs.reduce((sum, blob) => sum + blob.bytes, 0),
-    directories: blobs.reduce((sum, blob) => sum + blob.directories, 0) + await emptiedParents(reader.root, gone, plans),
+    directories: blobs.reduce((sum, blob) => sum + blob.directories, 0) + await reader.wouldEmpty(gone, plans.filter(plan => plan.empties).map(plan => paths.repositoryDirectory(plan.repository))),
     kept: await parts.keptBy(plans, references),
     warnings: references.warnings.map(damage => `${damage.path}: ${damage.reason}`)
   })
@@ -61,20 +58,4 @@ async function unusedBlobs (plans: readonly Plan[], references: References, { wr
     if (directories > 0) found.push({ digest, bytes, directories })
   }
   return found
-}
-
-/** How many directories above those that go would be empty then. */
-async function emptiedParents (root: string, gone: readonly string[], plans: readonly Plan[]): Promise<number> {
-  const removed = new Set(gone)
-  let count = 0
-  const open = [...gone.map(path => dirname(path)), ...plans.filter(plan => plan.empties).map(plan => paths.repositoryDirectory(plan.repository as RepositoryName))]
-  for (let directory = open.pop(); directory !== undefined; directory = open.pop()) {
-    if (removed.has(directory) || !isPrunable(directory)) continue
-    const entries = await readdir(join(root, directory)).catch(() => undefined)
-    if (entries === undefined || entries.some(entry => !removed.has(join(directory, entry)))) continue
-    removed.add(directory)
-    count++
-    open.push(dirname(directory))
-  }
-  return count
 }

@@ -7,6 +7,7 @@ import { EMPTY_RECEIPT, addToReceipt } from '../deletion/receipt.js'
 import { execute } from '../deletion/execute.js'
 import { plan, planRest, type Plan, type PlanOptions, type Planned } from '../deletion/plan.js'
 import type { RepositoryTarget, Target } from '../deletion/target.js'
+import { CodedError } from '../errors.js'
 import { isWithin, type RepositoryName } from '../oci/name.js'
 import type { TreeReader } from '../storage/read.js'
 import type { TreeWriter } from '../storage/write.js'
@@ -27,6 +28,7 @@ export interface DeleterParts {
   readonly runner: JobRunner
   readonly planOptions: (repository: RepositoryName, target: Target['type']) => PlanOptions
   readonly rehearse: (plans: readonly Plan[]) => Promise<Receipt>
+  readonly log: { error (details: object, message: string): void }
 }
 
 export type Accepted =
@@ -92,7 +94,7 @@ export class Deleter {
       if (job.phase !== 'unlink') continue
       const rest: Plan[] = []
       for (const earlier of job.plans) rest.push(planRest(await this.parts.reader.repository(earlier.repository), earlier, this.parts.planOptions(earlier.repository, job.target.type)))
-      await this.#unlink(job, rest)
+      await this.#unlink(job, rest).catch(async error => { await this.#interrupted(job, error as Error) })
     }
     return open.length
   }
@@ -117,7 +119,20 @@ export class Deleter {
   async #carryOut (target: Target, plans: readonly Plan[]): Promise<Job> {
     const job = newJob(target.type === 'garbage' || target.type === 'untagged' ? 'collection' : 'delete', target, plans)
     await this.parts.store.save(job)
-    return await this.#unlink(job, plans)
+    try {
+      return await this.#unlink(job, plans)
+    } catch (error) {
+      throw await this.#interrupted(job, error as Error)
+    }
+  }
+
+  /** Unlinking stopped half-way (a full disk, missing rights): the job stays, and the next collection finishes it. */
+  async #interrupted (job: Job, error: Error): Promise<Error> {
+    this.parts.log.error({ err: error, jobId: job.id }, 'links could not be removed')
+    const failed: Job = { ...job, state: 'failed', phase: 'waiting', error: { message: error.message }, nextAttemptAt: new Date().toISOString() }
+    await this.parts.store.save(failed).catch(() => {})
+    this.parts.runner.notify()
+    return new CodedError(500, 'INTERNAL', 'the deletion was accepted, but links could not be removed; it will be tried again, and its job says why', { job: job.id })
   }
 
   async #unlink (job: Job, plans: readonly Plan[]): Promise<Job> {

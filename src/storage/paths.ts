@@ -11,7 +11,7 @@
  * A link file holds one digest as text. The directory's name is what a client asks for, the text is what is stored:
  * they differ when a blob was uploaded under another algorithm (`_layers/sha512/<hex>/link` holds a sha256 digest).
  */
-import { join } from 'node:path'
+import { join, sep } from 'node:path'
 import { algorithmOf, hexOf, type Digest } from '../oci/digest.js'
 import type { RepositoryName, Tag } from '../oci/name.js'
 
@@ -41,3 +41,15 @@ export const tagHistoryEntry = (name: RepositoryName, tag: Tag, digest: Digest):
 
 export const blobDirectory = (digest: Digest): string => join(BLOBS, algorithmOf(digest), hexOf(digest).slice(0, 2), hexOf(digest))
 export const blobData = (digest: Digest): string => join(blobDirectory(digest), 'data')
+
+/**
+ * Directories that may go when they are empty: everything below `repositories` and below `blobs/<alg>`, but not
+ * `_layers` and `_manifests`, which go only together (2.8 lists repositories by the one, 3.x by the other).
+ */
+export function isPrunable (relative: string): boolean {
+  const segments = relative.split(sep)
+  if (segments[0] === BLOBS) return segments.length > 2
+  if (segments[0] !== REPOSITORIES || segments.length < 2) return false
+  const last = segments.at(-1)
+  return last !== '_layers' && last !== '_manifests'
+}

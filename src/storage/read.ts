@@ -3,12 +3,13 @@
  */
 import type { Dirent } from 'node:fs'
 import { lstat, open, readdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { parseDigest, type Digest } from '../oci/digest.js'
 import { parseManifest, type ManifestReferences } from '../oci/manifest.js'
 import { parseRepositoryName, parseTag, type RepositoryName, type Tag } from '../oci/name.js'
 import { each } from './concurrency.js'
 import * as paths from './paths.js'
+import { isPrunable } from './paths.js'
 import type { Damage, LayerState, RepositoryState, Revision, TagState } from './state.js'
 
 /** distribution refuses manifests over 4 MiB (registry/handlers/manifests.go, maxManifestBodySize). Bytes. */
@@ -85,6 +86,26 @@ export class TreeReader {
     await walk(paths.REPOSITORIES, Number.MAX_SAFE_INTEGER)
     await walk(paths.BLOBS, 2)
     return empty
+  }
+
+  /**
+   * How many directories would be empty, and so go, if others went first.
+   * @param gone directories that go
+   * @param also directories to look at besides the parents of those
+   */
+  async wouldEmpty (gone: readonly string[], also: readonly string[]): Promise<number> {
+    const removed = new Set(gone)
+    let count = 0
+    const open = [...gone.map(path => dirname(path)), ...also]
+    for (let directory = open.pop(); directory !== undefined; directory = open.pop()) {
+      if (removed.has(directory) || !isPrunable(directory)) continue
+      const entries = await readdir(join(this.root, directory)).catch(() => undefined)
+      if (entries === undefined || entries.some(entry => !removed.has(join(directory, entry)))) continue
+      removed.add(directory)
+      count++
+      open.push(dirname(directory))
+    }
+    return count
   }
 
   /** Reads a manifest's blob. */

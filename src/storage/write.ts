@@ -7,6 +7,7 @@ import { dirname, join, sep } from 'node:path'
 import type { Digest } from '../oci/digest.js'
 import type { RepositoryName } from '../oci/name.js'
 import * as paths from './paths.js'
+import { isPrunable } from './paths.js'
 
 /** What a removal took away, or would take. */
 export interface Extent {
@@ -55,14 +56,25 @@ export class TreeWriter {
 
   /** Writes the link that lets a repository serve a blob, as the registry's upload commit does. */
   async linkLayer (repository: RepositoryName, digest: Digest, target: Digest): Promise<void> {
-    const path = join(this.root, paths.layerLink(repository, digest))
-    await mkdir(dirname(path), { recursive: true })
-    await writeFile(path, target)
+    await this.#write(paths.layerLink(repository, digest), target)
+  }
+
+  /** Stores a manifest and links it in a repository, as the registry's manifest PUT does. */
+  async linkManifest (repository: RepositoryName, digest: Digest, bytes: string): Promise<void> {
+    await this.ensure(paths.layersDirectory(repository))
+    await this.#write(paths.blobData(digest), bytes)
+    await this.#write(paths.revisionLink(repository, digest), digest)
   }
 
   /** Makes sure that a directory exists. */
   async ensure (relative: string): Promise<void> {
     await mkdir(join(this.root, relative), { recursive: true })
+  }
+
+  async #write (relative: string, text: string): Promise<void> {
+    const path = join(this.root, relative)
+    await mkdir(dirname(path), { recursive: true })
+    await writeFile(path, text)
   }
 
   async #visit (relative: string, removing: boolean): Promise<Extent> {
@@ -118,16 +130,4 @@ async function visitFile (path: string, removing: boolean): Promise<Extent> {
     if (isMissing(error)) return NOTHING
     throw error
   }
-}
-
-/**
- * Directories that may go when they are empty: everything below `repositories` and below `blobs/<alg>`, but not
- * `_layers` and `_manifests`, which go only together (2.8 lists repositories by the one, 3.x by the other).
- */
-export function isPrunable (relative: string): boolean {
-  const segments = relative.split(sep)
-  if (segments[0] === paths.BLOBS) return segments.length > 2
-  if (segments[0] !== paths.REPOSITORIES || segments.length < 2) return false
-  const last = segments.at(-1)
-  return last !== '_layers' && last !== '_manifests'
 }
