@@ -37,13 +37,14 @@ async function eachLogin (t: Test, title: string, needs: readonly ToolName[], ru
 }
 
 /** Waits until every job has ended well. */
-async function settled (gate: Gate): Promise<void> {
-  await until('all jobs end', async () => (await allJobs(gate.url)).every(({ state }) => state === 'done'))
+async function settled ({ gate, headers }: Scene): Promise<void> {
+  await until('all jobs end', async () => (await allJobs(gate.url, { headers })).every(({ state }) => state === 'done'))
 }
 
 const ALL_CLIENTS = ['skopeo', 'crane', 'curl'] as const
 
-await eachLogin(t, 'skopeo copy, inspect, copy back and delete', ALL_CLIENTS, async (t, { skopeo, gate, headers, name, directory }) => {
+await eachLogin(t, 'skopeo copy, inspect, copy back and delete', ALL_CLIENTS, async (t, scene) => {
+  const { skopeo, gate, headers, name, directory } = scene
   const content = await multiArchitecture('skopeo')
   await mkdir(join(directory, 'in'))
   await writeLayout(join(directory, 'in'), content, 'v1')
@@ -57,13 +58,14 @@ await eachLogin(t, 'skopeo copy, inspect, copy back and delete', ALL_CLIENTS, as
   t.same((await readdir(join(directory, 'out/blobs/sha256'))).sort(), digestsOf(content).map((digest) => digest.slice(7)).sort(), 'everything came back')
 
   await succeeds(skopeo('delete', '--tls-verify=false', `docker://${name}:v1`))
-  await settled(gate)
+  await settled(scene)
   await assertClean(t, gate, { digests: digestsOf(content), repositories: [NAME] })
   await succeeds(skopeo('copy', '--all', '--preserve-digests', ...plain, `oci:${directory}/in:v1`, `docker://${name}:v1`))
   await t.resolves(pull(gate.url, NAME, 'v1', content, { headers }), 'pushed again, it pulls')
 })
 
-await eachLogin(t, 'crane push, ls, catalog, manifest, pull and delete', ALL_CLIENTS, async (t, { crane, gate, headers, name, directory }) => {
+await eachLogin(t, 'crane push, ls, catalog, manifest, pull and delete', ALL_CLIENTS, async (t, scene) => {
+  const { crane, gate, headers, name, directory } = scene
   const content = await image('crane')
   await mkdir(join(directory, 'in'))
   await writeLayout(join(directory, 'in'), content)
@@ -79,16 +81,17 @@ await eachLogin(t, 'crane push, ls, catalog, manifest, pull and delete', ALL_CLI
   await pull(gate.url, 'elsewhere/copy', 'v1', content, { headers })
 
   await succeeds(crane('delete', `${name}:v1`))
-  await settled(gate)
+  await settled(scene)
   t.same(await catalog(gate.url, { headers }), ['elsewhere/copy'])
   await succeeds(crane('delete', `${gate.host}/elsewhere/copy@${content.digest}`))
-  await settled(gate)
+  await settled(scene)
   await assertClean(t, gate, { digests: digestsOf(content), repositories: [NAME, 'elsewhere/copy'] })
   await succeeds(crane('push', `${directory}/in`, `${name}:v1`))
   await t.resolves(pull(gate.url, NAME, 'v1', content, { headers }), 'pushed again, it pulls')
 })
 
-await eachLogin(t, 'curl with Expect: 100-continue, chunked, monolithic, ranges, mount and cancel', ALL_CLIENTS, async (t, { curl, gate, headers, directory }) => {
+await eachLogin(t, 'curl with Expect: 100-continue, chunked, monolithic, ranges, mount and cancel', ALL_CLIENTS, async (t, scene) => {
+  const { curl, gate, headers, directory } = scene
   const user = 'authorization' in headers ? ['--user', `${login.user}:${login.password}`] : []
   /** Runs curl; the answer's status, `Location` and `Range`. */
   const ask = async (...args: string[]) => {
@@ -161,7 +164,8 @@ await eachLogin(t, 'curl with Expect: 100-continue, chunked, monolithic, ranges,
   t.notOk((await blobsOnDisk(gate.storage)).includes(`sha256:${'2'.repeat(64)}`))
 })
 
-await eachLogin(t, 'curl deletes by tag', ALL_CLIENTS, async (t, { curl, gate, headers }) => {
+await eachLogin(t, 'curl deletes by tag', ALL_CLIENTS, async (t, scene) => {
+  const { curl, gate, headers } = scene
   const user = 'authorization' in headers ? ['--user', `${login.user}:${login.password}`] : []
   const content = await image('curl delete')
   await push(gate.url, NAME, ['v1', 'v2'], content, { headers })
@@ -169,6 +173,6 @@ await eachLogin(t, 'curl deletes by tag', ALL_CLIENTS, async (t, { curl, gate, h
   t.match(out, /^HTTP\/1\.1 202 /)
   t.same(await tagsOf(gate.url, NAME, { headers }), ['v2'])
   await succeeds(curl(...user, '--fail', '--request', 'DELETE', `${gate.url}/v2/${NAME}`))
-  await settled(gate)
+  await settled(scene)
   await assertClean(t, gate, { digests: [content.digest, ...blobsOf(content).map(({ digest }) => digest)], repositories: [NAME] })
 })

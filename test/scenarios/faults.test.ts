@@ -36,6 +36,7 @@ await eachRegistry(t, 'scenario 29: requests wait for a slow registry, and are t
     'oras/1.2.0': 429,
     'docker/20.10.24 go/go1.19.8': 503,
     'crane/0.20.0 go-containerregistry/0.20.0': 503,
+    'containers/5.23.1 (github.com/containers/image)': 429,
     'curl/7.88.1': 503
   }
   const begun = Date.now()

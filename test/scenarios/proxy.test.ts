@@ -100,7 +100,7 @@ await eachRegistry(t, 'keep-alive: many requests share one connection, deletions
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   t.teardown(() => agent.destroy())
   const ports = new Set<number | undefined>()
-  for (const [method, path] of [['GET', '/v2/'], ['GET', '/v2/app/manifests/v1'], ['GET', '/v2/app/manifests/none'], ['DELETE', '/v2/app/manifests/v1'], ['DELETE', '/v2/app/manifests/none'], ['GET', '/delgate/v1/status'], ['HEAD', `/v2/app/blobs/${content.config.digest}`], ['GET', '/v2/']] as const) {
+  for (const [method, path] of [['GET', '/v2/'], ['GET', '/v2/app/manifests/v1'], ['GET', '/v2/app/manifests/none'], ['DELETE', '/v2/app/manifests/v1'], ['DELETE', '/v2/app/manifests/none'], ['GET', '/delgate/v1/status'], ['HEAD', `/v2/app/blobs/${content.config.digest}`], ['HEAD', `/v2/app/blobs/sha256:${'0'.repeat(64)}`], ['GET', '/v2/']] as const) {
     const answer = await open(gate.url, method, path, { agent })
     ports.add(answer.socket.localPort)
     await read(answer)

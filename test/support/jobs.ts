@@ -47,25 +47,25 @@ export const hasEnded = ({ state, nextAttemptAt }: Job): boolean =>
   state === 'done' || state === 'cancelled' || (state === 'failed' && nextAttemptAt === undefined)
 
 /** The job at a `Location`. */
-export async function jobAt (base: string, location: string): Promise<Job> {
-  const answer = await request(base, 'GET', new URL(location, base).pathname)
+export async function jobAt (base: string, location: string, { headers }: DeleteOptions = {}): Promise<Job> {
+  const answer = await request(base, 'GET', new URL(location, base).pathname, { headers })
   return json<Job>(expectStatus(answer, 200, `GET ${location}`))
 }
 
 /** Waits until the job that an answer points to has ended, in whatever way. */
-export async function jobEnded (base: string, answer: Answer, timeout = 60_000): Promise<Job> {
+export async function jobEnded (base: string, answer: Answer, options: DeleteOptions = {}): Promise<Job> {
   const location = header(answer, 'location')
   if (location === undefined) throw new Error(`no Location (status ${answer.status})`)
   if (!/^(?:https?:\/\/[^/]+)?\/delgate\/v1\/jobs\/[\w.-]+$/.test(location)) throw new Error(`no job's Location: ${location}`)
   return until(`${location} ends`, async () => {
-    const job = await jobAt(base, location)
+    const job = await jobAt(base, location, options)
     return hasEnded(job) ? job : undefined
-  }, timeout)
+  }, 60_000)
 }
 
 /** Deletes, insists on 202, and returns the ended job, whose state is the caller's to judge. */
 export async function deleteAndWait (base: string, path: string, options: DeleteOptions = {}): Promise<Job> {
-  return jobEnded(base, expectStatus(await del(base, path, options), 202, `DELETE ${path}`))
+  return jobEnded(base, expectStatus(await del(base, path, options), 202, `DELETE ${path}`), options)
 }
 
 /** Deletes, waits, and returns the receipt; throws unless the job is done. */
@@ -80,10 +80,7 @@ export function receiptOf (job: Job): Receipt {
 }
 
 /** Every job that Delgate remembers. */
-export async function allJobs (base: string): Promise<Job[]> {
-  const answer = expectStatus(await request(base, 'GET', '/delgate/v1/jobs?limit=1000'), 200, 'GET jobs')
-  const body = json<{ jobs?: Job[] }>(answer)
-  const jobs = Array.isArray(body) ? body as Job[] : body.jobs
-  if (jobs === undefined) throw new Error('no list of jobs')
-  return jobs
+export async function allJobs (base: string, { headers }: DeleteOptions = {}): Promise<Job[]> {
+  const answer = await request(base, 'GET', '/delgate/v1/jobs?limit=1000', { headers })
+  return json<{ jobs: Job[] }>(expectStatus(answer, 200, 'GET jobs')).jobs
 }
