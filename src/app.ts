@@ -18,6 +18,7 @@ import { Pushed } from './deletion/pushed.js'
 import { rehearseDeletion } from './deletion/rehearsal.js'
 import type { Target } from './deletion/target.js'
 import { installApi } from './http/api.js'
+import { Callers } from './http/callers.js'
 import { Gate } from './http/gate.js'
 import { installHealth } from './http/health.js'
 import { installProxy } from './http/proxy.js'
@@ -60,14 +61,15 @@ export interface App {
 export async function createApp (settings: Settings, options: { logger?: Logger } = {}): Promise<App> {
   const log = options.logger ?? pino({ level: settings.log.level, redact: ['req.headers.authorization'] })
   await mkdir(settings.state.directory, { recursive: true }).catch(error => { throw new SetupError(`the state directory ${settings.state.directory} cannot be made: ${(error as Error).message}`) })
-  if (settings.registry.controller === 'process' && settings.storage.root !== undefined) await mkdir(settings.storage.root, { recursive: true })
   const controller = createController(settings, process.env, log)
   const source = await controller.start()
   try {
     const facts = readRegistryConfig(source.configText, source.environment)
     log.info({ from: source.configFrom ?? 'assumed defaults', ...facts }, 'registry configuration')
     refuse(facts)
-    const root = await locateTree(settings.storage.root ?? facts.rootDirectory)
+    const storage = settings.storage.root ?? facts.rootDirectory
+    if (controller.kind === 'process') await mkdir(storage, { recursive: true })
+    const root = await locateTree(storage)
     return await compose(settings, controller, facts, root, log)
   } catch (error) {
     await controller.stop()
@@ -108,7 +110,7 @@ async function compose (settings: Settings, controller: RegistryController, fact
 
   const store = await JobStore.open(join(settings.state.directory, 'jobs'), settings.jobs, (file, err) => { log.warn({ file, err }, 'a file in the journal is no job; it was left where it is') })
   const runner = new JobRunner(store, collection, settings.collection, log)
-  const rehearse = async (plans: Parameters<typeof rehearseDeletion>[0]) => await rehearseDeletion(plans, { reader, writer, keptBy: async (of, references) => await keptBy(reader, of, references) })
+  const rehearse = async (plans: Parameters<typeof rehearseDeletion>[0]) => await rehearseDeletion(plans, { reader, writer, keptBy: async (of, references, view) => await keptBy(reader, of, references, view) })
   const deleter = new Deleter({ reader, writer, locks, sessions, tombstones, store, runner, planOptions, rehearse, log })
   const pushed = new Pushed({ reader, writer, sessions, tombstones })
 
@@ -125,7 +127,7 @@ async function compose (settings: Settings, controller: RegistryController, fact
   const server = createServer({ ...settings.limits, trustProxy: settings.trustProxy as boolean | string[] }, log)
   const deletes = { deleter, store, registry, admission }
   installHealth(server, async () => pause.problem ?? await registry.check({}).then(answer => answer.status >= 500 ? 'the registry answers with an error' : undefined, () => 'the registry cannot be reached'))
-  installApi(server, { deletes, registry, status })
+  installApi(server, { deletes, registry, status, callers: new Callers(registry, !facts.assumed && facts.auth === 'none') })
   installProxy(server, { gate: new Gate({ admission, sessions, locks, tombstones, pushed }), deletes, upstream, origin: () => new URL(base()).origin, location: { prefix: facts.prefix, registryHosts: registryHosts(facts, base) } })
 
   await registry.ready(AbortSignal.timeout(settings.registry.readyTimeoutSeconds * 1000)).catch(() => { throw new SetupError(`the registry does not answer at ${base()}/v2/ within ${settings.registry.readyTimeoutSeconds} s. Is registry.url right, and is the registry running?`) })

@@ -12,7 +12,7 @@ import type { RegistryController } from '../registry/port.js'
 import * as paths from '../storage/paths.js'
 import type { TreeReader } from '../storage/read.js'
 import { scanReferences, type References } from '../storage/scan.js'
-import type { Damage } from '../storage/state.js'
+import type { Damage, RepositoryState } from '../storage/state.js'
 import type { Extent, TreeWriter } from '../storage/write.js'
 import type { Sessions } from '../traffic/sessions.js'
 import type { Tombstones } from '../traffic/tombstones.js'
@@ -126,7 +126,7 @@ export class Collection {
       const state = await this.parts.reader.repository(plan.repository)
       const rest = planRest(state, plan, this.parts.planOptions(plan.repository))
       if (!state.exists) continue
-      receipt = addToReceipt(receipt, await execute(rest, this.parts.writer, { bury: (name, digest) => this.parts.tombstones.bury(name, digest), quiet: true }))
+      receipt = addToReceipt(receipt, await execute(rest, this.parts.writer, { tombstones: this.parts.tombstones, quiet: true }))
     }
     return receipt
   }
@@ -224,8 +224,11 @@ export class Collection {
   }
 }
 
-/** Who keeps what the plans might have freed. */
-export async function keptBy (reader: TreeReader, plans: readonly Plan[], references: References): Promise<Receipt['kept']> {
+/**
+ * Who keeps what the plans might have freed.
+ * @param view applied to each repository's state first, as for `scanReferences`
+ */
+export async function keptBy (reader: TreeReader, plans: readonly Plan[], references: References, view: (state: RepositoryState) => RepositoryState = state => state): Promise<Receipt['kept']> {
   const candidates = new Set(plans.flatMap(plan => [...plan.candidates, ...plan.kept.map(({ digest }) => digest)]))
   const states = new Map<string, Awaited<ReturnType<TreeReader['repository']>>>()
   const kept: Array<{ digest: Digest, by: Keeper[] }> = []
@@ -234,7 +237,7 @@ export async function keptBy (reader: TreeReader, plans: readonly Plan[], refere
     if (users.length === 0) continue
     const by: Keeper[] = []
     for (const repository of users) {
-      const state = states.get(repository) ?? await reader.repository(repository)
+      const state = states.get(repository) ?? view(await reader.repository(repository))
       states.set(repository, state)
       by.push({ repository, tags: tagsReaching(state, digest) })
     }

@@ -3,16 +3,15 @@
  * dangling reference: tags, then revisions, then layer links, then the directories. Each step may be repeated.
  */
 import { dirname } from 'node:path'
-import type { Digest } from '../oci/digest.js'
-import type { RepositoryName } from '../oci/name.js'
 import * as paths from '../storage/paths.js'
 import { NOTHING, plus, type Extent, type TreeWriter } from '../storage/write.js'
+import type { Tombstones } from '../traffic/tombstones.js'
 import type { Plan } from './plan.js'
 import { EMPTY_RECEIPT, addToReceipt, type Receipt } from './receipt.js'
 
 export interface ExecuteOptions {
-  /** Asked right before a layer is unlinked: false keeps it, since a running push relies on it. */
-  readonly bury: (repository: RepositoryName, digest: Digest) => boolean
+  /** Told of what is about to be unlinked; it keeps a layer that a running push relies on. */
+  readonly tombstones: Pick<Tombstones, 'buryLayer' | 'buryManifest'>
   /**
    * Whether nobody is writing in the repository. Otherwise the directories that others share are left for later:
    * the registry makes a directory first and the file in it after, and would fail if it vanished in between.
@@ -24,8 +23,9 @@ export interface ExecuteOptions {
 export async function execute (plan: Plan, tree: TreeWriter, options: ExecuteOptions): Promise<Receipt> {
   const { repository } = plan
   let extent = await removeAll(tree, plan.tags.map(({ tag }) => paths.tagDirectory(repository, tag)))
+  plan.manifests.forEach(digest => { options.tombstones.buryManifest(repository, digest) })
   extent = plus(extent, await removeAll(tree, manifestPaths(plan)))
-  const layers = plan.layers.filter(digest => options.bury(repository, digest))
+  const layers = plan.layers.filter(digest => options.tombstones.buryLayer(repository, digest))
   extent = plus(extent, await removeAll(tree, layers.map(digest => paths.layerDirectory(repository, digest))))
   const receipt = addToReceipt(EMPTY_RECEIPT, { ...named(plan), layerLinks: layers.map(digest => ({ repository, digest })), warnings: plan.warnings })
   if (options.quiet) extent = plus(extent, await removeDirectories({ ...plan, empties: plan.empties && layers.length === plan.layers.length }, tree))

@@ -129,7 +129,8 @@ function select (state: RepositoryState, selection: Selection, options: PlanOpti
   const kept = remaining.filter(digest => gone.candidates.has(digest))
   const layers = poison === undefined ? unusedLayers(state, manifests, selection, options) : []
   const tags = [...gone.tags].sort().map(tag => ({ tag, digest: state.tags.get(tag)?.current }))
-  const leftTags = [...state.tags.keys()].filter(tag => !gone.tags.has(tag))
+  const left = { ...state, tags: new Map([...state.tags].filter(([tag]) => !gone.tags.has(tag))) }
+  const leftTags = [...left.tags.keys()]
   return {
     repository: state.name,
     tags: tags.map(({ tag, digest }) => digest === undefined ? { tag } : { tag, digest }),
@@ -138,7 +139,7 @@ function select (state: RepositoryState, selection: Selection, options: PlanOpti
     layers,
     empties: isEmptied(state, manifests, leftTags, layers),
     candidates: candidates(state, manifests, layers),
-    kept: [...new Set(kept)].sort().map(digest => ({ digest, tags: tagsReaching(state, digest) })),
+    kept: [...new Set(kept)].sort().map(digest => ({ digest, tags: tagsReaching(left, digest) })),
     warnings: poison === undefined ? [] : [`kept what repository ${state.name} may still need: ${poison.path}: ${poison.reason}`]
   }
 }

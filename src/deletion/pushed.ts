@@ -24,7 +24,8 @@ export class Pushed {
    * @param tagged whether a tag points to it now; otherwise an index may follow, and it is leased until then
    */
   async manifest (repository: RepositoryName, digest: Digest, client: string, tagged: boolean): Promise<void> {
-    const { reader, sessions } = this.parts
+    const { reader, sessions, tombstones } = this.parts
+    tombstones.unburyManifest(repository, digest)
     const manifest = await reader.manifest(digest)
     if (tagged) sessions.release(repository, client, digest)
     else sessions.lease(repository, client, digest)
@@ -38,8 +39,8 @@ export class Pushed {
   /** Restores the link of a layer that was unlinked, when its content is still there. */
   async #relink (repository: RepositoryName, digest: Digest): Promise<void> {
     const { reader, writer, tombstones } = this.parts
-    if (!tombstones.isBuried(repository, digest) || await reader.blobSize(digest) === undefined) return
+    if (!tombstones.isLayerBuried(repository, digest) || await reader.blobSize(digest) === undefined) return
     await writer.linkLayer(repository, digest, digest)
-    tombstones.unbury(repository, digest)
+    tombstones.unburyLayer(repository, digest)
   }
 }

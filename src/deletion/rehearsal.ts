@@ -16,7 +16,7 @@ export interface RehearsalParts {
   readonly reader: TreeReader
   readonly writer: TreeWriter
   /** Who keeps what the plans might have freed. */
-  readonly keptBy: (plans: readonly Plan[], references: References) => Promise<Receipt['kept']>
+  readonly keptBy: (plans: readonly Plan[], references: References, view: (state: RepositoryState) => RepositoryState) => Promise<Receipt['kept']>
 }
 
 /** The receipt that carrying out `plans`, and the collection after it, would have. */
@@ -31,14 +31,15 @@ export async function rehearseDeletion (plans: readonly Plan[], parts: Rehearsal
     receipt = addToReceipt(receipt, lists)
   }
   const byName = new Map(plans.map(plan => [plan.repository, plan]))
-  const references = await scanReferences(reader, state => without(state, byName.get(state.name)))
+  const view = (state: RepositoryState): RepositoryState => without(state, byName.get(state.name))
+  const references = await scanReferences(reader, view)
   const blobs = await unusedBlobs(plans, references, parts)
   gone.push(...blobs.map(({ digest }) => paths.blobDirectory(digest)))
   return addToReceipt(receipt, {
     blobs: blobs.map(({ digest, bytes }) => ({ digest, bytes })),
     bytesFreed: blobs.reduce((sum, blob) => sum + blob.bytes, 0),
     directories: blobs.reduce((sum, blob) => sum + blob.directories, 0) + await reader.wouldEmpty(gone, plans.filter(plan => plan.empties).map(plan => paths.repositoryDirectory(plan.repository))),
-    kept: await parts.keptBy(plans, references),
+    kept: await parts.keptBy(plans, references, view),
     warnings: references.warnings.map(damage => `${damage.path}: ${damage.reason}`)
   })
 }
@@ -47,7 +48,12 @@ export async function rehearseDeletion (plans: readonly Plan[], parts: Rehearsal
 function without (state: RepositoryState, plan: Plan | undefined): RepositoryState {
   if (plan === undefined) return state
   const manifests = new Set(plan.manifests)
-  return { ...state, revisions: new Map([...state.revisions].filter(([digest]) => !manifests.has(digest))) }
+  const tags = new Set(plan.tags.map(({ tag }) => tag))
+  return {
+    ...state,
+    revisions: new Map([...state.revisions].filter(([digest]) => !manifests.has(digest))),
+    tags: new Map([...state.tags].filter(([tag]) => !tags.has(tag)))
+  }
 }
 
 async function unusedBlobs (plans: readonly Plan[], references: References, { writer }: RehearsalParts): Promise<Array<{ digest: Digest, bytes: number, directories: number }>> {

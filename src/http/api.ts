@@ -1,14 +1,16 @@
 /** Delgate's own interface under `/delgate/v1/`, outside the registry's namespace. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { CodedError, jobNotQueued, jobUnknown, requestInvalid } from '../errors.js'
+import { jobNotQueued, jobUnknown, requestInvalid } from '../errors.js'
 import { hasEnded, publicJob, type Job, type JobState } from '../jobs/job.js'
 import type { RegistryClient } from '../registry/client.js'
+import type { Callers } from './callers.js'
 import { authorise, deleteTarget, passBack, search, sendJob, type DeleteParts } from './delete.js'
 import { parseDeleteQuery, parseWait } from './prefer.js'
 
 export interface ApiParts {
   readonly deletes: DeleteParts
   readonly registry: RegistryClient
+  readonly callers: Callers
   /** What `GET status` shows. */
   readonly status: () => object
 }
@@ -21,10 +23,8 @@ const LIMIT_MAXIMUM = 1000
 export function installApi (app: FastifyInstance, parts: ApiParts): void {
   void app.register(async api => {
     api.addHook('onRequest', async (request, reply) => {
-      const answer = await parts.registry.check(request.headers)
-      if (answer.status === 200) return
-      if (answer.status >= 500) throw new CodedError(503, 'UNAVAILABLE', 'the registry does not answer, so it cannot say who you are')
-      await passBack(reply, answer)
+      const refusal = await parts.callers.refusal(request.headers.authorization)
+      if (refusal !== undefined) await passBack(reply, refusal)
     })
     installJobs(api, parts)
     installCollections(api, parts)

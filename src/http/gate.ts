@@ -4,7 +4,7 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Pushed } from '../deletion/pushed.js'
-import { blobUnknown } from '../errors.js'
+import { blobUnknown, manifestUnknown, type CodedError } from '../errors.js'
 import { parseDigest, type Digest } from '../oci/digest.js'
 import type { RepositoryName } from '../oci/name.js'
 import type { Route } from '../oci/route.js'
@@ -67,13 +67,22 @@ export class Gate {
       void reply.send(upstream.stream)
       return
     }
-    if (route.kind === 'blob' && upstream.statusCode < 400 && isRead(request.method) && this.parts.tombstones.isBuried(route.repository, route.digest)) {
+    const unknown = upstream.statusCode < 400 && isRead(request.method) ? this.#buried(route) : undefined
+    if (unknown !== undefined) {
       upstream.stream.destroy()
       for (const header of Object.keys(upstream.headers)) reply.removeHeader(header)
-      return await answer(blobUnknown(route.repository, route.digest), request, reply)
+      return await answer(unknown, request, reply)
     }
     if (isWrite(request.method, route)) await this.#note(request, passage, route.repository, upstream)
     void reply.send(upstream.stream)
+  }
+
+  /** What to say of content that is gone, but that the registry's cache remembers. */
+  #buried (route: Route): CodedError | undefined {
+    const { tombstones } = this.parts
+    if (route.kind === 'blob' && tombstones.isLayerBuried(route.repository, route.digest)) return blobUnknown(route.repository, route.digest)
+    if (route.kind !== 'manifest' || !('digest' in route.reference) || !tombstones.isManifestBuried(route.repository, route.reference.digest)) return undefined
+    return manifestUnknown(route.repository, route.reference.digest)
   }
 
   /** Requests of a push that is running may pass while new ones are held; listing repositories waits only for a sweep. */
@@ -109,7 +118,7 @@ export class Gate {
     if (confirmed) {
       // The lease outlives the request: until a manifest uses the digest, or the client is idle for too long.
       passage.claim = undefined
-      if (statusCode === 201) tombstones.unbury(repository, claim)
+      if (statusCode === 201) tombstones.unburyLayer(repository, claim)
     }
     if (route.kind === 'manifest' && request.method === 'PUT' && statusCode === 201) {
       const digest = parseDigest(header(upstream, 'docker-content-digest'))

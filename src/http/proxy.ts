@@ -73,6 +73,9 @@ function requestHeaders (request: FastifyRequest, headers: Headers): Headers {
 }
 
 function responseHeaders (headers: Headers, request: FastifyRequest, rules: LocationRules): Headers {
+  // Hop by hop (RFC 9110, section 7.6.1): what the registry does with its connection is not the client's affair.
+  delete headers.connection
+  delete headers['keep-alive']
   const { location, link } = headers
   if (typeof location === 'string') headers.location = rewriteLocation(location, clientOrigin(request.headers, false), rules)
   if (typeof link === 'string') headers.link = rewriteLink(link, rules.prefix)

@@ -90,13 +90,18 @@ export class Deleter {
     const open = this.parts.store.list().filter(isOpen).reverse()
     for (const job of open) {
       // The registry may have outlived that process, and with it what its cache says of layers that are gone.
-      for (const done of job.plans) done.layers.forEach(digest => this.parts.tombstones.bury(done.repository, digest))
+      for (const done of job.plans) this.#bury(done)
       if (job.phase !== 'unlink') continue
       const rest: Plan[] = []
       for (const earlier of job.plans) rest.push(planRest(await this.parts.reader.repository(earlier.repository), earlier, this.parts.planOptions(earlier.repository, job.target.type)))
       await this.#unlink(job, rest).catch(async error => { await this.#interrupted(job, error as Error) })
     }
     return open.length
+  }
+
+  #bury ({ repository, layers, manifests }: Plan): void {
+    layers.forEach(digest => this.parts.tombstones.buryLayer(repository, digest))
+    manifests.forEach(digest => { this.parts.tombstones.buryManifest(repository, digest) })
   }
 
   async #planAll (target: Target, repositories: readonly RepositoryName[]): Promise<{ outcome: 'planned', plans: Plan[] } | Exclude<Planned, { outcome: 'planned' }>> {
@@ -140,7 +145,7 @@ export class Deleter {
     let receipt = EMPTY_RECEIPT
     for (const plan of plans) {
       const quiet = sessions.inFlight(plan.repository) === 0
-      const { counts: _, kept: __, ...lists } = await execute(plan, writer, { bury: (name, digest) => tombstones.bury(name, digest), quiet })
+      const { counts: _, kept: __, ...lists } = await execute(plan, writer, { tombstones, quiet })
       receipt = addToReceipt(receipt, lists)
     }
     const now = new Date().toISOString()

@@ -18,8 +18,14 @@ export class Upstream {
     this.#agent = this.#create()
   }
 
-  /** As undici's `request`; with a callback when given one, as @fastify/reply-from calls it. */
-  readonly request = ((...args: Parameters<Dispatcher['request']>) => this.#agent.request(...args)) as Dispatcher['request']
+  /**
+   * As undici's `request`; with a callback when given one, as @fastify/reply-from calls it. Unlike undici's own, it
+   * keeps the connection after a HEAD, of which a push makes one for each layer.
+   */
+  readonly request = ((options: Dispatcher.RequestOptions, callback?: never) => {
+    const keeping = { ...options, reset: false }
+    return callback === undefined ? this.#agent.request(keeping) : this.#agent.request(keeping, callback)
+  }) as Dispatcher['request']
 
   /** Opens new connections from now on; those in use end with their requests. */
   renew (): void {

@@ -1,50 +1,75 @@
 /**
- * Layers that were unlinked from a repository while the registry's descriptor cache may still say that they exist
- * there. Until the registry has forgotten them, the gate answers "unknown" in its place, so a client uploads again.
+ * Layers and manifests that were unlinked from a repository while the registry's descriptor cache may still say that
+ * they exist there (3.x also serves manifests by digest from it). Until the registry has forgotten them, the gate
+ * answers "unknown" in its place, so a client uploads again.
  *
- * The decision to unlink and the taking of a lease exclude each other, since both are made without awaiting:
+ * The decision to unlink a layer and the taking of a lease exclude each other, since both are made without awaiting:
  *
- *     lease first:     bury() says no, the link stays, the claim is true
+ *     lease first:     buryLayer() says no, the link stays, the claim is true
  *     tombstone first: the claim's answer is replaced by 404, the client uploads, the commit writes a new link
  */
 import type { Digest } from '../oci/digest.js'
 import type { RepositoryName } from '../oci/name.js'
 
 export class Tombstones {
-  readonly #buried = new Map<RepositoryName, Set<Digest>>()
+  readonly #layers = new Burials()
+  readonly #manifests = new Burials()
 
   constructor (private readonly leased: (repository: RepositoryName, digest: Digest) => boolean) {}
 
   /** Marks a layer that is about to be unlinked; false when a running push relies on it. */
-  bury (repository: RepositoryName, digest: Digest): boolean {
+  buryLayer (repository: RepositoryName, digest: Digest): boolean {
     if (this.leased(repository, digest)) return false
-    let digests = this.#buried.get(repository)
-    if (digests === undefined) this.#buried.set(repository, digests = new Set())
-    digests.add(digest)
+    this.#layers.add(repository, digest)
     return true
   }
 
-  isBuried (repository: RepositoryName, digest: Digest): boolean {
-    return this.#buried.get(repository)?.has(digest) === true
+  /** Marks a manifest that is about to be unlinked. */
+  buryManifest (repository: RepositoryName, digest: Digest): void {
+    this.#manifests.add(repository, digest)
   }
 
-  anyBuried (repository: RepositoryName): boolean {
-    return this.#buried.has(repository)
-  }
+  isLayerBuried (repository: RepositoryName, digest: Digest): boolean { return this.#layers.has(repository, digest) }
+  isManifestBuried (repository: RepositoryName, digest: Digest): boolean { return this.#manifests.has(repository, digest) }
 
   /** The registry wrote the link again: an upload or a mount succeeded. */
-  unbury (repository: RepositoryName, digest: Digest): void {
-    const digests = this.#buried.get(repository)
-    digests?.delete(digest)
-    if (digests?.size === 0) this.#buried.delete(repository)
-  }
+  unburyLayer (repository: RepositoryName, digest: Digest): void { this.#layers.remove(repository, digest) }
+
+  /** The registry wrote the link again: a manifest PUT succeeded. */
+  unburyManifest (repository: RepositoryName, digest: Digest): void { this.#manifests.remove(repository, digest) }
 
   /** The registry has forgotten everything: it was restarted. */
   clear (): void {
-    this.#buried.clear()
+    this.#layers.clear()
+    this.#manifests.clear()
   }
 
-  get size (): number {
-    return [...this.#buried.values()].reduce((sum, digests) => sum + digests.size, 0)
+  get size (): number { return this.#layers.size + this.#manifests.size }
+}
+
+class Burials {
+  readonly #byRepository = new Map<RepositoryName, Set<Digest>>()
+  size = 0
+
+  has (repository: RepositoryName, digest: Digest): boolean {
+    return this.#byRepository.get(repository)?.has(digest) === true
+  }
+
+  add (repository: RepositoryName, digest: Digest): void {
+    let digests = this.#byRepository.get(repository)
+    if (digests === undefined) this.#byRepository.set(repository, digests = new Set())
+    if (!digests.has(digest)) this.size++
+    digests.add(digest)
+  }
+
+  remove (repository: RepositoryName, digest: Digest): void {
+    const digests = this.#byRepository.get(repository)
+    if (digests?.delete(digest) === true) this.size--
+    if (digests?.size === 0) this.#byRepository.delete(repository)
+  }
+
+  clear (): void {
+    this.#byRepository.clear()
+    this.size = 0
   }
 }
