@@ -19,6 +19,7 @@ import { rehearseDeletion } from './deletion/rehearsal.js'
 import type { Target } from './deletion/target.js'
 import { installApi } from './http/api.js'
 import { Callers } from './http/callers.js'
+import { installCors } from './http/cors.js'
 import { Gate } from './http/gate.js'
 import { installHealth } from './http/health.js'
 import { installProxy } from './http/proxy.js'
@@ -126,6 +127,7 @@ async function compose (settings: Settings, controller: RegistryController, fact
   })
   const server = createServer({ ...settings.limits, trustProxy: settings.trustProxy as boolean | string[] }, log)
   const deletes = { deleter, store, registry, admission }
+  installCors(server, settings.cors.origins)
   installHealth(server, async () => pause.problem ?? await registry.check({}).then(answer => answer.status >= 500 ? 'the registry answers with an error' : undefined, () => 'the registry cannot be reached'))
   installApi(server, { deletes, registry, status, callers: new Callers(registry, !facts.assumed && facts.auth === 'none') })
   installProxy(server, { gate: new Gate({ admission, sessions, locks, tombstones, pushed }), deletes, upstream, origin: () => new URL(base()).origin, location: { prefix: facts.prefix, registryHosts: registryHosts(facts, base) } })

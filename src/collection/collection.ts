@@ -107,7 +107,7 @@ export class Collection {
     if (references.blocking.length > 0) return { outcome: 'failed', reason: describe(references.blocking) }
     const warnings = await this.#mend(references)
     const before = await this.#unused(requests, references)
-    if (before.size > 0) {
+    if (before.size > 0 || requests.some(request => request.plans.some(plan => plan.blind))) {
       onSweep()
       const failure = await this.#sweep(references)
       if (failure !== undefined) return failure

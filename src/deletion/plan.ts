@@ -27,6 +27,8 @@ export interface Plan {
   /** What something else in the repository keeps. */
   readonly kept: ReadonlyArray<{ readonly digest: Digest, readonly tags: readonly Tag[] }>
   readonly warnings: readonly string[]
+  /** A manifest that goes cannot be read, so it is not known which blobs it leaves unused. */
+  readonly blind: boolean
 }
 
 export type Planned =
@@ -115,7 +117,7 @@ function planBlob (state: RepositoryState, digest: Digest, options: PlanOptions)
   }
   const layers = options.leased(digest) ? [] : [digest]
   const warnings = layers.length === 0 ? [`blob ${digest} is kept: a push that is running uses it`] : []
-  return { outcome: 'planned', plan: { repository: state.name, tags: [], manifests: [], history: [], layers, empties: false, candidates: stored([digest], state), kept: [], warnings } }
+  return { outcome: 'planned', plan: { repository: state.name, tags: [], manifests: [], history: [], layers, empties: false, candidates: stored([digest], state), kept: [], warnings, blind: false } }
 }
 
 const planned = (state: RepositoryState, selection: Selection, options: PlanOptions): Planned => ({ outcome: 'planned', plan: select(state, selection, options) })
@@ -140,6 +142,7 @@ function select (state: RepositoryState, selection: Selection, options: PlanOpti
     empties: isEmptied(state, manifests, leftTags, layers),
     candidates: candidates(state, manifests, layers),
     kept: [...new Set(kept)].sort().map(digest => ({ digest, tags: tagsReaching(left, digest) })),
+    blind: isBlind(state, manifests),
     warnings: poison === undefined ? [] : [`kept what repository ${state.name} may still need: ${poison.path}: ${poison.reason}`]
   }
 }
@@ -196,13 +199,18 @@ function hiding (state: RepositoryState, remaining: readonly Digest[], gone: Rea
 function unusedLayers (state: RepositoryState, manifests: ReadonlySet<Digest>, selection: Selection, options: PlanOptions): Digest[] {
   const used = usedBy(state, [...state.revisions.keys()].filter(digest => !manifests.has(digest)))
   const before = new Set([...usedBy(state, manifests), ...(selection.layers ?? [])])
+  // What an unreadable manifest used is not known: whatever nothing else uses may have been its own.
+  const any = selection.everything === true || isBlind(state, manifests)
   return [...state.layers.values()].filter(layer => {
     const names = layer.target === undefined ? [layer.digest] : [layer.digest, layer.target]
     if (names.some(name => used.has(name) || options.leased(name))) return false
-    if (selection.everything === true || names.some(name => before.has(name))) return true
+    if (any || names.some(name => before.has(name))) return true
     return layer.target !== undefined && layer.modifiedAt < options.staleBefore
   }).map(layer => layer.digest).sort()
 }
+
+const isBlind = (state: RepositoryState, manifests: ReadonlySet<Digest>): boolean =>
+  [...manifests].some(digest => state.revisions.get(digest)?.readable === false)
 
 /** Config and layers of these manifests, and what is stored for them where a link maps to another algorithm. */
 function usedBy (state: RepositoryState, manifests: Iterable<Digest>): Set<Digest> {

@@ -21,6 +21,8 @@ export function createServer (settings: ServerSettings, logger: FastifyBaseLogge
     keepAliveTimeout: KEEP_ALIVE_MS,
     exposeHeadRoutes: false,
     forceCloseConnections: 'idle',
+    // A body that is not understood whole is refused, never trimmed into something else.
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false } },
     // A push may take as long as it takes: no limit on the whole request (Node's own default is 300 s).
     requestTimeout: 0,
     http: { maxHeaderSize: settings.headerBytes },

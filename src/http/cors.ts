@@ -1,0 +1,20 @@
+/**
+ * Web user interfaces of registries run in a browser on another origin: they need the preflight of a DELETE answered
+ * and `Docker-Content-Digest` exposed. Off unless origins are configured.
+ */
+import cors from '@fastify/cors'
+import type { FastifyInstance } from 'fastify'
+
+const EXPOSED = ['Docker-Content-Digest', 'Location', 'Link', 'WWW-Authenticate', 'Retry-After', 'Preference-Applied', 'Content-Range', 'Range']
+
+/** @param origins those that may call; `*` means any */
+export function installCors (app: FastifyInstance, origins: readonly string[]): void {
+  if (origins.length === 0) return
+  void app.register(cors, {
+    origin: origins.includes('*') ? true : [...origins],
+    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+    allowedHeaders: ['Authorization', 'Accept', 'Content-Type', 'Prefer'],
+    exposedHeaders: EXPOSED,
+    credentials: true
+  })
+}
