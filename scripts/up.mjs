@@ -10,6 +10,9 @@ import { root } from './lib/run.mjs'
 /** A Ctrl-C arrives twice, from the terminal and from npm; what comes within this time is one. Milliseconds. */
 const SAME_SIGNAL_MILLISECONDS = 1000
 
+/** How often the shell that npm runs this script in is looked for. Milliseconds. */
+const LOOK_MILLISECONDS = 250
+
 const [major] = process.versions.node.split('.').map(Number)
 if (major < 20) fail(`Delgate needs Node 20 or newer; this is ${process.version}.`)
 
@@ -27,12 +30,19 @@ const child = spawn(process.execPath, [
 })
 
 let lastSignalAt = -Infinity
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  process.on(signal, () => {
-    const now = performance.now()
-    if (now - lastSignalAt > SAME_SIGNAL_MILLISECONDS) child.kill(signal === 'SIGHUP' ? 'SIGTERM' : signal)
-    lastSignalAt = now
-  })
+function pass (signal) {
+  const now = performance.now()
+  if (now - lastSignalAt > SAME_SIGNAL_MILLISECONDS) child.kill(signal)
+  lastSignalAt = now
 }
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => pass(signal))
+process.on('SIGHUP', () => pass('SIGTERM'))
+
+// A SIGTERM to npm ends npm and its shell, and does not reach this script: that the shell is gone is the signal.
+const shell = process.ppid
+setInterval(() => {
+  if (process.ppid !== shell) pass('SIGTERM')
+}, LOOK_MILLISECONDS).unref()
+
 child.once('error', (error) => fail(error.message))
 child.once('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]))
