@@ -1,11 +1,10 @@
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { runChild } from './child.js'
 import { collectOutcome } from './collect-outcome.js'
 import { PidFile } from './pid-file.js'
 import type { CollectOutcome, RegistryController, RegistrySource } from './port.js'
 import type { ControllerLog } from './process.js'
-import { readConfig } from './process-setup.js'
+import { makeDirectory, readConfig } from './process-setup.js'
 
 /** How long a collection that an earlier run left behind may take to end after SIGTERM. Seconds. */
 const ORPHAN_GRACE_SECONDS = 30
@@ -41,7 +40,7 @@ export class CommandController implements RegistryController {
   async start (): Promise<RegistrySource> {
     const { config, environment, stateDirectory } = this.options
     const configText = config === undefined ? undefined : readConfig(config)
-    mkdirSync(stateDirectory, { recursive: true })
+    makeDirectory('state.directory', stateDirectory)
     const pid = await this.#pidFile.endOrphan(ORPHAN_GRACE_SECONDS)
     if (pid !== undefined) this.log.warn({ pid }, 'ended a collection that an earlier run left behind')
     return { configText, configFrom: config, environment }
@@ -68,12 +67,20 @@ export class CommandController implements RegistryController {
     const run = runChild(argv, {
       env: this.options.environment,
       signal: AbortSignal.any([signal, this.#closing.signal]),
-      onStart: ({ pid }) => { if (isCollection) this.#pidFile.write(pid) }
+      onStart: ({ pid }) => { if (isCollection) this.#note(pid) }
     })
     this.#running.add(run)
     const result = await run
     this.#running.delete(run)
     if (isCollection) this.#pidFile.clear()
     return result
+  }
+
+  #note (pid: number): void {
+    try {
+      this.#pidFile.write(pid)
+    } catch (error) { // a full disk must not keep the collection from running
+      this.log.warn({ err: error, pid }, 'process id could not be written: after a crash of Delgate this command would be left running')
+    }
   }
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { accessSync, constants, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { delimiter, join } from 'node:path'
@@ -47,8 +47,8 @@ export interface ConfigFile {
 }
 
 /**
- * The user's configuration, or a generated one in the state directory (written anew each time).
- * @throws SetupError when the user's cannot be read.
+ * The user's configuration, or a generated one in the state directory (written anew when it differs).
+ * @throws SetupError when the user's cannot be read, or the directory for the data not be made.
  */
 export function prepareConfig (config: string | undefined, stateDirectory: string, storageRoot: string): ConfigFile {
   if (config !== undefined) return { path: config, text: readConfig(config) }
@@ -63,9 +63,23 @@ export function prepareConfig (config: string | undefined, stateDirectory: strin
     },
     http: { headers: { 'X-Content-Type-Options': ['nosniff'] } }
   })}`
-  mkdirSync(storageRoot, { recursive: true })
-  writeFileSync(path, text)
+  makeDirectory('storage.root', storageRoot)
+  // Only when it changes: on a full disk, where deleting matters most, nothing can be written.
+  if (!existsSync(path) || readFileSync(path, 'utf8') !== text) writeFileSync(path, text)
   return { path, text }
+}
+
+/**
+ * Makes a directory that a setting names, when it is missing.
+ * @throws SetupError when that is not possible, or it cannot be written to.
+ */
+export function makeDirectory (key: string, path: string): void {
+  try {
+    mkdirSync(path, { recursive: true })
+    accessSync(path, constants.W_OK)
+  } catch (error) {
+    throw new SetupError(`setting "${key}": the directory ${path} cannot be made or written to: ${(error as NodeJS.ErrnoException).code ?? String(error)}`)
+  }
 }
 
 /** @throws SetupError when the file cannot be read. */

@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { endChild, runChild, startChild } from './child.js'
 import type { Child } from './child.js'
@@ -7,7 +6,7 @@ import { reasonIn, waitListening } from './listening.js'
 import { PidFile } from './pid-file.js'
 import { SetupError } from './port.js'
 import type { CollectOutcome, RegistryController, RegistrySource } from './port.js'
-import { findBinary, freePort, prepareConfig, registryEnvironment } from './process-setup.js'
+import { findBinary, freePort, makeDirectory, prepareConfig, registryEnvironment } from './process-setup.js'
 import type { ConfigFile } from './process-setup.js'
 
 /** Wait before the first restart after a crash; it doubles each time. Seconds. */
@@ -72,7 +71,7 @@ export class ProcessController implements RegistryController {
   async start (): Promise<RegistrySource> {
     const { binary, config, stateDirectory, storageRoot, environment } = this.options
     this.#binary = findBinary(binary, environment)
-    mkdirSync(stateDirectory, { recursive: true })
+    makeDirectory('state.directory', stateDirectory)
     this.#config = prepareConfig(config, stateDirectory, storageRoot)
     this.#environment = registryEnvironment(environment, this.#config.text, this.options)
     await this.#endOrphans()
@@ -93,6 +92,7 @@ export class ProcessController implements RegistryController {
     process.off('exit', this.#onExit)
   }
 
+  /** An abort of `signal` ends the wait for running requests: the registry is killed, and started all the same. */
   async restart (signal: AbortSignal): Promise<void> {
     await this.#inTurn(async () => {
       await this.#end(signal)
@@ -106,7 +106,7 @@ export class ProcessController implements RegistryController {
     const run = runChild([this.#binary, 'garbage-collect', this.#config.path], {
       env: this.#environment,
       signal: AbortSignal.any([signal, this.#closing.signal]),
-      onStart: ({ pid }) => this.#collectPidFile.write(pid)
+      onStart: ({ pid }) => this.#note(this.#collectPidFile, pid)
     })
     this.#collecting.add(run)
     const { exitCode, output } = await run
@@ -148,10 +148,19 @@ export class ProcessController implements RegistryController {
       if (watched) this.#scheduleLaunch()
       throw error
     }
-    this.#pidFile.write(this.#child.pid)
+    this.#note(this.#pidFile, this.#child.pid)
     this.log.info({ pid: this.#child.pid, url: this.url() }, 'registry started')
     if (watched) this.#watch(this.#child)
     return this.#child
+  }
+
+  /** A full disk must not keep the registry from running. */
+  #note (file: PidFile, pid: number): void {
+    try {
+      file.write(pid)
+    } catch (error) {
+      this.log.warn({ err: error, pid }, 'process id could not be written: after a crash of Delgate this process would be left running')
+    }
   }
 
   /** Ends the registry and cancels a planned start. */

@@ -1,7 +1,7 @@
 /** The controller that runs the registry as its child, with both release lines. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -332,4 +332,23 @@ test('no registry to be found', async (t) => {
   await t.rejects(controller.start(), { name: 'SetupError', message: /"registry\.process\.binary": \/nowhere\/registry is not a program/ })
   const { controller: other } = await controllerFor(t, 'no-such-registry')
   await t.rejects(other.start(), { name: 'SetupError', message: /no registry found: no-such-registry is not on the PATH/ })
+})
+
+test('a directory that cannot be made', async (t) => {
+  const file = join(await temporaryDirectory(t), 'file')
+  await writeFile(file, '')
+  const { controller } = await controllerFor(t, '/bin/true', { stateDirectory: join(file, 'state') })
+  await t.rejects(controller.start(), { name: 'SetupError', message: /^setting "state\.directory": the directory .*file\/state cannot be made or written to: ENOTDIR$/ })
+  const { controller: other } = await controllerFor(t, '/bin/true', { storageRoot: join(file, 'data') })
+  await t.rejects(other.start(), { name: 'SetupError', message: /^setting "storage\.root": / })
+})
+
+await eachRegistry(t, 'process ids that cannot be written do not stop the registry: the disk may be full', async (t, tool) => {
+  const directory = await temporaryDirectory(t)
+  await mkdir(join(directory, 'registry.pid.new'))
+  await mkdir(join(directory, 'collect.pid.new'))
+  const { controller, logged } = await start(t, tool.path, { stateDirectory: directory })
+  t.ok(await answers(controller))
+  t.match(await controller.collect(never()), { outcome: 'collected' })
+  t.equal(logged.filter(({ message }) => message.startsWith('process id could not be written')).length, 2)
 })
