@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { OutputTail } from './port.js'
+import { isGroupAlive } from './process-table.js'
 
 /** How long a program may take to end after SIGTERM, before SIGKILL, unless told otherwise. Seconds. */
 const END_GRACE_SECONDS = 5
@@ -93,16 +94,8 @@ export async function endChild (child: Child, graceSeconds: number, hurry?: Abor
 
 /** Waits for the rest of a process group: a wrapper script may end at once, and the registry below it go on with its requests. */
 async function groupEnds (pid: number, signal: AbortSignal): Promise<true> {
-  while (!signal.aborted && isGroup(pid)) await delay(LOOK_SECONDS * 1000)
+  while (!signal.aborted && isGroupAlive(pid)) await delay(LOOK_SECONDS * 1000)
   return true
-}
-
-function isGroup (pid: number): boolean {
-  try {
-    return process.kill(-pid, 0)
-  } catch {
-    return false
-  }
 }
 
 /** What a program that was run to its end left behind. */

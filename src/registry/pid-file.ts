@@ -1,8 +1,8 @@
-import { execFileSync } from 'node:child_process'
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { signalGroup } from './child.js'
 import { SetupError } from './port.js'
+import { startOf } from './process-table.js'
 
 /** How often the end of a process that is not a child is looked for. Seconds. */
 const LOOK_SECONDS = 0.05
@@ -84,18 +84,4 @@ async function hasEnded (mark: ProcessMark, withinSeconds: number): Promise<bool
     await delay(LOOK_SECONDS * 1000)
   }
   return true
-}
-
-/** When a process started, comparable only; `undefined` when it has ended. */
-function startOf (pid: number): string | undefined {
-  try {
-    if (process.platform !== 'linux') return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim() || undefined
-    // proc(5): the name, field 2, may hold spaces and parentheses; state is field 3, start time in ticks since boot field 22.
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    if (fields[0] === 'Z' || fields[0] === 'X') return undefined
-    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${fields[19]}`
-  } catch {
-    return undefined
-  }
 }
