@@ -15,7 +15,7 @@ async function fileWith (t: Test, text: string, name = 'delgate.yml'): Promise<s
   return path
 }
 
-const load = (argv: readonly string[] = [], env: Record<string, string> = {}, cwd = '/work') => loadSettings({ argv, env, cwd })
+const load = (argv: readonly string[] = [], env: Record<string, string> = {}, cwd = '/base') => loadSettings({ argv, env, cwd })
 
 test('without anything, every default of the schema counts', async (t) => {
   const settings = load()
@@ -23,8 +23,8 @@ test('without anything, every default of the schema counts', async (t) => {
     listen: { host: '127.0.0.1', port: 5000 },
     log: { level: 'info' },
     registry: { controller: 'process', readyTimeoutSeconds: 60, process: { stopTimeoutSeconds: 30 }, docker: { stopTimeoutSeconds: 10 } },
-    storage: { root: '/work/data/registry' },
-    state: { directory: '/work/data/delgate' },
+    storage: { root: '/base/data/registry' },
+    state: { directory: '/base/data/delgate' },
     referrers: 'purge',
     collection: { quietSeconds: 1, maximumDelaySeconds: 30, timeoutSeconds: 3600, retryMinimumSeconds: 5, retryMaximumSeconds: 300, attempts: 10 },
     hold: { maximumRequests: 1000, timeoutSeconds: 300 },
