@@ -1,7 +1,7 @@
 /** Signatures, referrers and the like go with the manifest that they are attached to, unless the settings keep them. */
 import t from 'tap'
-import { digestsOf, fallbackTag, image, index, type Image } from '../support/images.js'
-import { pull, push, tagsOf } from '../support/client.js'
+import { blobsOf, digestsOf, fallbackTag, image, index, type Image } from '../support/images.js'
+import { manifestStatus, pull, push, tagsOf } from '../support/client.js'
 import { startGate, type Gate } from '../support/delgate.js'
 import { assertClean } from '../support/disk.js'
 import { deleted } from '../support/jobs.js'
@@ -71,5 +71,7 @@ await eachRegistry(t, 'scenario 14: with referrers: keep they stay', async (t, t
   t.same(await tagsOf(gate.url, 'app'), attachedTags(one).sort())
   await pull(gate.url, 'app', one.referrer.digest, one.referrer)
   for (const [at, suffix] of SUFFIXES.entries()) await pull(gate.url, 'app', fallbackTag(one.content) + suffix, one.cosign[at]!)
-  await assertClean(t, gate, { digests: digestsOf(one.content) })
+  t.equal(await manifestStatus(gate.url, 'app', one.content.digest), 404, 'the image itself is gone')
+  // Not its own digest, which is part of the tags that stay.
+  await assertClean(t, gate, { digests: blobsOf(one.content).map(({ digest }) => digest) })
 })

@@ -10,6 +10,7 @@ import { blobsOnDisk } from '../support/disk.js'
 import { deleteAndWait, jobEnded, type Job } from '../support/jobs.js'
 import { eachRegistry, type RegistryTool } from '../support/tools.js'
 
+const saidBy = (job: Job) => JSON.stringify([job.error, job.receipt?.warnings])
 const hexOf = (digest: string) => digest.slice(digest.indexOf(':') + 1)
 const repositoryPath = (gate: Gate, name: string, ...rest: string[]) => join(gate.storage, 'docker/registry/v2/repositories', name, ...rest)
 const blobPath = (gate: Gate, digest: string) => join(gate.storage, 'docker/registry/v2/blobs/sha256', hexOf(digest).slice(0, 2), hexOf(digest), 'data')
@@ -115,8 +116,6 @@ async function damaged (t: Test, tool: RegistryTool, inflict: Damage['inflict'])
   await inflict(first, live)
   return { gate: await startGate(t, tool, { files: first, settings: { collection: { attempts: 1 } } }), live }
 }
-
-const saidBy = (job: Job) => JSON.stringify([job.error, job.receipt?.warnings])
 
 await eachRegistry(t, 'scenario 17: when the damage is repaired, the next collection finishes the work', async (t, tool) => {
   const first = await startGate(t, tool)

@@ -22,6 +22,9 @@ const HOSTILE_REFERENCES = [
   `sha256:${'a'.repeat(63)}`, `sha256:${'a'.repeat(65)}`, `md5:${'a'.repeat(32)}`, `sha512:${'a'.repeat(64)}`, 'sha256:../../../../x', `../${zeros}`, '%', '%zz', 'vé', '*', ':'
 ]
 
+/** Bytes that node:http refuses to send are sent as UTF-8 bytes, as a careless client would. */
+const encodeNonAscii = (path: string) => Buffer.from(path).toString('latin1')
+
 /** Everything that is asked to delete something hostile. */
 const targets = [
   ...HOSTILE_NAMES.flatMap((name) => [
@@ -55,9 +58,6 @@ await eachRegistry(t, 'scenario 19: hostile names and references are 400 or 404,
   t.same(await outside(), before, 'nothing inside or outside the tree changed')
   await pull(gate.url, 'app', 'v1', content)
 })
-
-/** Bytes that node:http refuses to send are sent as UTF-8 bytes, as a careless client would. */
-const encodeNonAscii = (path: string) => Buffer.from(path).toString('latin1')
 
 await eachRegistry(t, 'scenario 19: symbolic links inside the tree are not followed out of it', async (t, tool) => {
   const gate = await startGate(t, tool)
