@@ -5,7 +5,7 @@ import { assertClean, blobsOnDisk } from '../support/disk.js'
 import { startGate, type Gate } from '../support/delgate.js'
 import { catalog, tagsOf } from '../support/client.js'
 import { deleted } from '../support/jobs.js'
-import { basic, request } from '../support/http.js'
+import { basic, json, request } from '../support/http.js'
 import { USERS } from '../support/registry.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { eachRegistry, type RegistryTool } from '../support/tools.js'
@@ -31,6 +31,9 @@ t.test('docker push and pull', { skip: engine.skip }, async t => {
     await engine.docker('push', name)
     const digests = await blobsOnDisk(registry.storage)
     t.equal(digests.length, 4, 'manifest, configuration and two layers')
+    const { traffic } = json<{ traffic: { pushes: number } }>(await request(gate.url, 'GET', '/delgate/v1/status'))
+    // Docker looks at each blob once more after committing it: two claims, and one manifest that uses them.
+    t.equal(traffic.pushes, 0, 'a push that has ended keeps no collection waiting', { todo: 'the second claim stays until the client has been idle for long' })
 
     await deleted(gate.url, '/v2/team/some-project/app/manifests/v1')
     await assertClean(t, registry, { digests, repositories: ['team/some-project/app'] })
