@@ -8,7 +8,9 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { pino, type Logger } from 'pino'
-import { Collection, keptBy } from './collection/collection.js'
+import { Collection } from './collection/collection.js'
+import { Freshness } from './collection/freshness.js'
+import { keptBy } from './collection/kept.js'
 import { Pause } from './collection/pause.js'
 import { lowerShield } from './collection/shield.js'
 import { readRegistryConfig, type RegistryFacts } from './config/registry-config.js'
@@ -98,20 +100,32 @@ async function compose (settings: Settings, controller: RegistryController, fact
 
   const planOptions = (repository: RepositoryName, target?: Target['type']): PlanOptions => {
     const age = target === 'garbage' || target === 'untagged' ? settings.drain.sessionIdleSeconds : STALE_LINK_SECONDS
-    return { referrers: settings.referrers, leased: digest => sessions.leased(repository, digest), staleBefore: Date.now() - age * 1000 }
+    const idleSince = Date.now() - settings.drain.sessionIdleSeconds * 1000
+    return {
+      referrers: settings.referrers,
+      leased: digest => sessions.leased(repository, digest),
+      uploading: upload => sessions.isUploading(repository, upload.id) || upload.modifiedAt > idleSince,
+      staleBefore: Date.now() - age * 1000
+    }
   }
-  const onFresh = (): void => { tombstones.clear(); upstream.renew() }
+  const freshness = new Freshness(join(settings.state.directory, 'stale'))
+  const onFresh = async (): Promise<void> => {
+    tombstones.clear()
+    upstream.renew()
+    await freshness.renew()
+  }
   const pause = new Pause({ admission, sessions, controller, ready: async signal => { await registry.ready(signal) }, onFresh, log }, {
     patienceSeconds: settings.collection.maximumDelaySeconds,
     drainSeconds: settings.drain.timeoutSeconds,
     transferSeconds: settings.drain.transferTimeoutSeconds,
-    readySeconds: settings.registry.readyTimeoutSeconds
+    readySeconds: settings.registry.readyTimeoutSeconds,
+    uploadsSurvive: facts.secretFixed
   })
-  const collection = new Collection({ reader, writer, controller, pause, sessions, tombstones, planOptions, needsRestart: facts.cache !== 'none', timeoutSeconds: settings.collection.timeoutSeconds })
+  const collection = new Collection({ reader, writer, controller, pause, freshness, sessions, tombstones, planOptions, needsRestart: facts.cache !== 'none', timeoutSeconds: settings.collection.timeoutSeconds })
 
   const store = await JobStore.open(join(settings.state.directory, 'jobs'), settings.jobs, (file, err) => { log.warn({ file, err }, 'a file in the journal is no job; it was left where it is') })
   const runner = new JobRunner(store, collection, settings.collection, log)
-  const rehearse = async (plans: Parameters<typeof rehearseDeletion>[0]) => await rehearseDeletion(plans, { reader, writer, keptBy: async (of, references, view) => await keptBy(reader, of, references, view) })
+  const rehearse = async (plans: Parameters<typeof rehearseDeletion>[0]) => await rehearseDeletion(plans, { reader, writer, keptBy: async (of, references, view) => await keptBy(reader, of, references, { view }) })
   const deleter = new Deleter({ reader, writer, locks, sessions, tombstones, store, runner, planOptions, rehearse, log })
   const pushed = new Pushed({ reader, writer, sessions, tombstones })
 
@@ -129,12 +143,17 @@ async function compose (settings: Settings, controller: RegistryController, fact
   const deletes = { deleter, store, registry, admission }
   installCors(server, settings.cors.origins)
   installHealth(server, async () => pause.problem ?? await registry.check({}).then(answer => answer.status >= 500 ? 'the registry answers with an error' : undefined, () => 'the registry cannot be reached'))
-  installApi(server, { deletes, registry, status, callers: new Callers(registry, !facts.assumed && facts.auth === 'none') })
+  installApi(server, { deletes, registry, status, cancel: async id => await runner.cancel(id), callers: new Callers(registry, !facts.assumed && facts.auth === 'none') })
   installProxy(server, { gate: new Gate({ admission, sessions, locks, tombstones, pushed }), deletes, upstream, origin: () => new URL(base()).origin, location: { prefix: facts.prefix, registryHosts: registryHosts(facts, base) } })
 
   await registry.ready(AbortSignal.timeout(settings.registry.readyTimeoutSeconds * 1000)).catch(() => { throw new SetupError(`the registry does not answer at ${base()}/v2/ within ${settings.registry.readyTimeoutSeconds} s. Is registry.url right, and is the registry running?`) })
   await lowerShield(writer)
+  if (controller.kind === 'process') await onFresh() // It has just been started.
   const open = await deleter.recover()
+  if (freshness.isStale) {
+    log.info({}, 'an earlier run ended between a sweep and the restart after it; restarting the registry now')
+    await pause.restart()
+  }
   if (open > 0) log.info({ jobs: open }, 'taking up jobs of an earlier run')
   return { facts, status, ...lifecycle({ server, settings, runner, pause, admission, upstream, controller }) }
 }
@@ -152,10 +171,11 @@ interface Lifecycle {
 function lifecycle ({ server, settings, runner, pause, admission, upstream, controller }: Lifecycle): Pick<App, 'listen' | 'close'> {
   let closing: Promise<void> | undefined
   const close = async (): Promise<void> => {
+    pause.hurry()
     admission.close()
     const served = server.close()
-    await pause.close()
     await runner.close()
+    await pause.close()
     await served
     await upstream.close()
     await controller.stop()

@@ -1,21 +1,23 @@
 /**
  * One collection for any number of deletions: finish what they left, sweep what nothing uses, make the registry
- * forget it, remove empty directories, and say who got what. See docs/garbage-collection.md.
+ * forget it, remove empty directories, and say who got what. Each race is written down in docs/garbage-collection.md.
  */
 import { dirname } from 'node:path'
 import { execute, parentsOf } from '../deletion/execute.js'
-import { planRest, type Plan, type PlanOptions } from '../deletion/plan.js'
-import { tagsReaching } from '../deletion/reach.js'
-import { EMPTY_RECEIPT, addToReceipt, type Keeper, type Receipt } from '../deletion/receipt.js'
+import { planLeftovers, planRest, type Plan, type PlanOptions } from '../deletion/plan.js'
+import { EMPTY_RECEIPT, addToReceipt, type Receipt } from '../deletion/receipt.js'
 import type { Digest } from '../oci/digest.js'
+import type { RepositoryName } from '../oci/name.js'
 import type { RegistryController } from '../registry/port.js'
 import * as paths from '../storage/paths.js'
 import type { TreeReader } from '../storage/read.js'
 import { scanReferences, type References } from '../storage/scan.js'
-import type { Damage, RepositoryState } from '../storage/state.js'
+import type { Damage } from '../storage/state.js'
 import type { Extent, TreeWriter } from '../storage/write.js'
 import type { Sessions } from '../traffic/sessions.js'
 import type { Tombstones } from '../traffic/tombstones.js'
+import type { Freshness } from './freshness.js'
+import { keptBy } from './kept.js'
 import type { Pause } from './pause.js'
 import { raiseShield } from './shield.js'
 
@@ -25,14 +27,18 @@ export type CollectionPhase = 'scan' | 'drain' | 'collect' | 'restart'
 export interface CollectionRequest {
   readonly id: string
   readonly plans: readonly Plan[]
+  /** When the job was accepted, milliseconds since the epoch. */
+  readonly since: number
+  /** Whether the links that its plans name have been removed. */
+  readonly unlinked: boolean
   /** It asks for everything that nothing uses, not only for what its plans left. */
   readonly garbage: boolean
 }
 
 export type CollectionOutcome =
-  /** By job id. */
-  | { readonly outcome: 'collected', readonly receipts: ReadonlyMap<string, Receipt> }
-  /** Pushes kept transferring; nothing was touched. */
+  /** Receipts by job id; `unfinished` jobs have something left that a running push relies on. */
+  | { readonly outcome: 'collected', readonly receipts: ReadonlyMap<string, Receipt>, readonly unfinished: ReadonlySet<string> }
+  /** Nothing was touched. */
   | { readonly outcome: 'postponed', readonly reason: string }
   | { readonly outcome: 'failed', readonly reason: string, readonly output?: string }
 
@@ -41,9 +47,10 @@ export interface CollectionParts {
   readonly writer: TreeWriter
   readonly controller: Pick<RegistryController, 'collect'>
   readonly pause: Pause
+  readonly freshness: Freshness
   readonly sessions: Sessions
   readonly tombstones: Tombstones
-  readonly planOptions: (repository: Plan['repository']) => PlanOptions
+  readonly planOptions: (repository: RepositoryName) => PlanOptions
   /** Whether the registry caches descriptors in its process, so that only a restart makes it forget. */
   readonly needsRestart: boolean
   /** Longest run of the registry's collector, seconds. */
@@ -52,8 +59,16 @@ export interface CollectionParts {
 
 /** Damage is named in messages; this many places are enough to begin with. */
 const DAMAGES_SHOWN = 5
-/** Keepers listed for one digest. */
-const KEEPERS_SHOWN = 20
+
+/** What a collection under way has found out. */
+interface Run {
+  readonly requests: readonly CollectionRequest[]
+  readonly receipts: Map<string, Receipt>
+  readonly unfinished: Set<string>
+  readonly references: References
+  /** Unused blobs that are gone now, with what they took. */
+  removed: ReadonlyMap<Digest, Extent>
+}
 
 export class Collection {
   constructor (private readonly parts: CollectionParts) {}
@@ -61,37 +76,53 @@ export class Collection {
   /** Runs one collection. It never throws: what went wrong is in the outcome. */
   async run (requests: readonly CollectionRequest[], onPhase: (phase: CollectionPhase) => void): Promise<CollectionOutcome> {
     const { pause } = this.parts
+    if (pause.problem !== undefined) return { outcome: 'postponed', reason: pause.problem }
     let held = false
-    let swept = false
+    let run: Run | undefined
     let outcome: CollectionOutcome
     try {
       onPhase('scan')
-      // Damage is found, and manifests are read into memory, before anybody has to wait.
-      const first = await scanReferences(this.parts.reader)
-      if (first.blocking.length > 0) return { outcome: 'failed', reason: describe(first.blocking) }
+      const damage = await this.#lastingDamage()
+      if (damage.length > 0) return { outcome: 'failed', reason: describe(damage) }
       const empty = await this.parts.reader.emptyDirectories()
       onPhase('drain')
       held = await pause.stopWrites()
-      if (!held) return { outcome: 'postponed', reason: 'pushes were still running when the time to wait for them was up' }
+      if (!held) return { outcome: 'postponed', reason: 'pushes were still transferring when the time to wait for them was up' }
       onPhase('collect')
-      outcome = await this.#collect(requests, empty, () => { swept = true })
+      const collected = await this.#collect(requests, empty)
+      if ('outcome' in collected) outcome = collected
+      else outcome = { outcome: 'collected', ...(run = collected) }
     } catch (error) {
       outcome = { outcome: 'failed', reason: (error as Error).message }
     }
     if (!held) return outcome
-    return await this.#refresh(outcome, swept || this.parts.tombstones.size > 0, onPhase)
+    const refreshed = await this.#refresh(outcome, onPhase)
+    if (run !== undefined && refreshed.outcome === 'collected') await this.#addKept(run)
+    return refreshed
+  }
+
+  /**
+   * Damage that is still there at a second look. Registry 2.8 truncates a link before it writes it, so beside running
+   * pushes a link may look empty for a moment. Manifests are read into memory on the way, before anybody has to wait.
+   */
+  async #lastingDamage (): Promise<Damage[]> {
+    const first = await scanReferences(this.parts.reader)
+    if (first.blocking.length === 0) return []
+    const seen = new Set(first.blocking.map(damage => damage.path))
+    return (await scanReferences(this.parts.reader)).blocking.filter(damage => seen.has(damage.path))
   }
 
   /** A failed collection is followed by the restart too: some blobs may be gone. */
-  async #refresh (outcome: CollectionOutcome, stale: boolean, onPhase: (phase: CollectionPhase) => void): Promise<CollectionOutcome> {
-    if (!stale || !this.parts.needsRestart) {
-      this.parts.tombstones.clear()
-      this.parts.pause.resume()
+  async #refresh (outcome: CollectionOutcome, onPhase: (phase: CollectionPhase) => void): Promise<CollectionOutcome> {
+    const { pause, freshness, tombstones, needsRestart } = this.parts
+    if (!needsRestart) tombstones.clear()
+    if (!needsRestart || (!freshness.isStale && tombstones.size === 0)) {
+      pause.resume()
       return outcome
     }
     onPhase('restart')
     try {
-      await this.parts.pause.restart()
+      await pause.restart()
       return outcome
     } catch (error) {
       return outcome.outcome === 'failed' ? outcome : { outcome: 'failed', reason: (error as Error).message }
@@ -99,36 +130,44 @@ export class Collection {
   }
 
   /** Everything that happens while nobody writes. */
-  async #collect (requests: readonly CollectionRequest[], empty: readonly string[], onSweep: () => void): Promise<CollectionOutcome> {
-    const { reader, writer } = this.parts
-    const receipts = new Map<string, Receipt>()
-    for (const request of requests) receipts.set(request.id, await this.#finish(request))
+  async #collect (requests: readonly CollectionRequest[], empty: readonly string[]): Promise<Run | CollectionOutcome> {
+    const { reader } = this.parts
+    const receipts = new Map(requests.map(request => [request.id, EMPTY_RECEIPT]))
+    const unfinished = new Set<string>()
+    await this.#finish(requests, receipts, unfinished)
     const references = await scanReferences(reader)
     if (references.blocking.length > 0) return { outcome: 'failed', reason: describe(references.blocking) }
+    const run: Run = { requests, receipts, unfinished, references, removed: new Map() }
     const warnings = await this.#mend(references)
-    const before = await this.#unused(requests, references)
-    if (before.size > 0 || requests.some(request => request.plans.some(plan => plan.blind))) {
-      onSweep()
+    const before = await this.#unused(run)
+    if (before.size > 0 || requests.some(request => request.garbage || request.plans.some(plan => plan.blind))) {
       const failure = await this.#sweep(references)
       if (failure !== undefined) return failure
     }
-    const removed = await this.#gone(before)
-    const pruned = await this.#prune(requests, removed, requests.some(request => request.garbage) ? [...empty, ...await reader.emptyDirectories()] : empty)
-    await this.#settle(requests, receipts, { references, removed, warnings, pruned })
-    await writer.pruneUp(empty)
-    return { outcome: 'collected', receipts }
+    run.removed = await this.#gone(before)
+    await this.#prune(run, requests.some(request => request.garbage) ? [...empty, ...await reader.emptyDirectories()] : empty)
+    this.#share(run)
+    requests.forEach(({ id }) => receipts.set(id, addToReceipt(receipts.get(id)!, { warnings })))
+    return run
   }
 
-  /** Unlinks what an interrupted or concurrent run left of the request's plans. */
-  async #finish (request: CollectionRequest): Promise<Receipt> {
-    let receipt = EMPTY_RECEIPT
-    for (const plan of request.plans) {
-      const state = await this.parts.reader.repository(plan.repository)
-      const rest = planRest(state, plan, this.parts.planOptions(plan.repository))
-      if (!state.exists) continue
-      receipt = addToReceipt(receipt, await execute(rest, this.parts.writer, { tombstones: this.parts.tombstones, quiet: true }))
+  /** Unlinks what interrupted runs, or pushes that were running at the time, left of the requests' plans. */
+  async #finish (requests: readonly CollectionRequest[], receipts: Map<string, Receipt>, unfinished: Set<string>): Promise<void> {
+    const { reader, writer, tombstones, planOptions } = this.parts
+    const names = new Set(requests.flatMap(request => request.plans.map(plan => plan.repository)))
+    for (const name of names) {
+      let state = await reader.repository(name)
+      for (const { id, plan, since, unlinked } of requests.flatMap(request => request.plans.filter(plan => plan.repository === name).map(plan => ({ ...request, plan })))) {
+        if (!state.exists) continue
+        const rest = (unlinked ? planLeftovers : planRest)(state, plan, since, planOptions(name))
+        if (rest.tags.length + rest.manifests.length + rest.layers.length > 0 || rest.empties) {
+          receipts.set(id, add(receipts.get(id)!, await execute(rest, writer, { tombstones, quiet: true })))
+          state = await reader.repository(name)
+        }
+        const isHeldOpen = state.exists && state.revisions.size === 0 && state.tags.size === 0
+        if (isHeldOpen || plan.candidates.some(digest => planOptions(name).leased(digest) && state.layers.has(digest))) unfinished.add(id)
+      }
     }
-    return receipt
   }
 
   /** A repository with only one of its two directories is hidden from one version of the collector. */
@@ -143,20 +182,24 @@ export class Collection {
   }
 
   /** Blobs that nothing uses, of those asked for, with what they take. */
-  async #unused (requests: readonly CollectionRequest[], references: References): Promise<Map<Digest, Extent>> {
-    const asked = requests.some(request => request.garbage) ? await this.parts.reader.blobs() : requests.flatMap(request => request.plans.flatMap(plan => plan.candidates))
+  async #unused ({ requests, references, unfinished }: Run): Promise<Map<Digest, Extent>> {
     const leased = new Set(await this.#leased())
     const unused = new Map<Digest, Extent>()
-    for (const digest of new Set(asked)) {
-      if (references.users.has(digest) || references.aliased.has(digest) || leased.has(digest)) continue
+    const look = async (digest: Digest, id?: string): Promise<void> => {
+      if (unused.has(digest) || references.users.has(digest) || references.aliased.has(digest)) return
       const extent = await this.parts.writer.measure(paths.blobDirectory(digest))
-      if (extent.directories > 0) unused.set(digest, extent)
+      if (extent.directories === 0) return
+      if (!leased.has(digest)) unused.set(digest, extent)
+      else if (id !== undefined) unfinished.add(id)
     }
+    for (const { id, plans } of requests) for (const plan of plans) for (const digest of plan.candidates) await look(digest, id)
+    if (requests.some(request => request.garbage)) for (const digest of await this.parts.reader.blobs()) await look(digest)
     return unused
   }
 
   async #sweep (references: References): Promise<CollectionOutcome | undefined> {
-    const lower = await raiseShield(this.parts.writer, [...references.aliased, ...await this.#leased()])
+    await this.parts.freshness.spoil()
+    const lower = await raiseShield(this.parts.writer, [...new Set([...references.aliased, ...await this.#leased()])])
     try {
       const result = await this.parts.controller.collect(AbortSignal.timeout(this.parts.timeoutSeconds * 1000))
       if (result.outcome === 'collected') return undefined
@@ -186,64 +229,49 @@ export class Collection {
     return gone
   }
 
-  /** @returns how many directories went, by the job that emptied them; other ones count for nobody */
-  async #prune (requests: readonly CollectionRequest[], removed: ReadonlyMap<Digest, Extent>, empty: readonly string[]): Promise<Map<string, number>> {
-    const counts = new Map<string, number>()
-    for (const request of requests) {
-      const emptied = request.plans.flatMap(plan => [...parentsOf(plan), paths.repositoryDirectory(plan.repository)])
-      const blobs = request.plans.flatMap(plan => plan.candidates).filter(digest => removed.has(digest)).map(digest => dirname(paths.blobDirectory(digest)))
-      counts.set(request.id, await this.parts.writer.pruneUp([...emptied, ...blobs]))
+  /** Removes empty directories; each counts for the job that emptied it, and old ones for a job that asked for garbage. */
+  async #prune ({ requests, receipts, removed }: Run, empty: readonly string[]): Promise<void> {
+    const { writer } = this.parts
+    const count = (id: string, directories: number): void => { receipts.set(id, addToReceipt(receipts.get(id)!, { directories })) }
+    for (const { id, plans } of requests) {
+      const emptied = plans.flatMap(plan => [...parentsOf(plan), paths.repositoryDirectory(plan.repository)])
+      const blobs = plans.flatMap(plan => plan.candidates).filter(digest => removed.has(digest)).map(digest => dirname(paths.blobDirectory(digest)))
+      count(id, await writer.pruneUp([...emptied, ...blobs]))
     }
+    const rest = await writer.pruneUp([...empty, ...[...removed.keys()].map(digest => dirname(paths.blobDirectory(digest)))])
     const garbage = requests.find(request => request.garbage)
-    const rest = await this.parts.writer.pruneUp([...empty, ...[...removed.keys()].map(digest => dirname(paths.blobDirectory(digest)))])
-    if (garbage !== undefined) counts.set(garbage.id, (counts.get(garbage.id) ?? 0) + rest)
-    return counts
+    if (garbage !== undefined) count(garbage.id, rest)
   }
 
-  /** Writes each job's share into its receipt: a blob belongs to the first job that left it unused. */
-  async #settle (requests: readonly CollectionRequest[], receipts: Map<string, Receipt>, result: { references: References, removed: Map<Digest, Extent>, warnings: readonly string[], pruned: Map<string, number> }): Promise<void> {
-    const left = new Map(result.removed)
-    const share = (request: CollectionRequest, digests: Iterable<Digest>): void => {
+  /** Writes each job's share into its receipt: a blob was unused only after the last of the jobs that let go of it. */
+  #share ({ requests, receipts, removed }: Run): void {
+    const left = new Map(removed)
+    const share = ({ id }: CollectionRequest, digests: Iterable<Digest>): void => {
       const mine = [...new Set(digests)].filter(digest => left.has(digest)).map(digest => ({ digest, extent: left.get(digest)! }))
       mine.forEach(({ digest }) => left.delete(digest))
-      receipts.set(request.id, addToReceipt(receipts.get(request.id)!, {
+      receipts.set(id, addToReceipt(receipts.get(id)!, {
         blobs: mine.map(({ digest, extent }) => ({ digest, bytes: extent.bytes })),
         bytesFreed: mine.reduce((sum, { extent }) => sum + extent.bytes, 0),
         directories: mine.reduce((sum, { extent }) => sum + extent.directories, 0)
       }))
     }
-    for (const request of requests) share(request, request.plans.flatMap(plan => plan.candidates))
+    for (const request of [...requests].reverse()) share(request, request.plans.flatMap(plan => plan.candidates))
     for (const request of requests.filter(request => request.garbage)) share(request, [...left.keys()])
-    for (const request of requests) {
-      receipts.set(request.id, addToReceipt(receipts.get(request.id)!, {
-        kept: await keptBy(this.parts.reader, request.plans, result.references),
-        directories: result.pruned.get(request.id) ?? 0,
-        warnings: result.warnings
-      }))
+  }
+
+  /** Who keeps what stayed: looked up when nobody has to wait any more. */
+  async #addKept ({ requests, receipts, references }: Run): Promise<void> {
+    const states = new Map()
+    for (const { id, plans } of requests) {
+      const kept = await keptBy(this.parts.reader, plans, references, { states })
+      receipts.set(id, addToReceipt(receipts.get(id)!, { kept }))
     }
   }
 }
 
-/**
- * Who keeps what the plans might have freed.
- * @param view applied to each repository's state first, as for `scanReferences`
- */
-export async function keptBy (reader: TreeReader, plans: readonly Plan[], references: References, view: (state: RepositoryState) => RepositoryState = state => state): Promise<Receipt['kept']> {
-  const candidates = new Set(plans.flatMap(plan => [...plan.candidates, ...plan.kept.map(({ digest }) => digest)]))
-  const states = new Map<string, Awaited<ReturnType<TreeReader['repository']>>>()
-  const kept: Array<{ digest: Digest, by: Keeper[] }> = []
-  for (const digest of [...candidates].sort()) {
-    const users = [...references.users.get(digest) ?? []].sort().slice(0, KEEPERS_SHOWN)
-    if (users.length === 0) continue
-    const by: Keeper[] = []
-    for (const repository of users) {
-      const state = states.get(repository) ?? view(await reader.repository(repository))
-      states.set(repository, state)
-      by.push({ repository, tags: tagsReaching(state, digest) })
-    }
-    kept.push({ digest, by })
-  }
-  return kept
+function add (receipt: Receipt, more: Receipt): Receipt {
+  const { counts: _, kept: __, ...lists } = more
+  return addToReceipt(receipt, lists)
 }
 
 function describe (damages: readonly Damage[]): string {

@@ -9,12 +9,14 @@ import type { Sessions } from '../traffic/sessions.js'
 export interface PauseSettings {
   /** How long to wait, without holding anybody, for a moment when no push runs. Seconds. */
   readonly patienceSeconds: number
-  /** How long running pushes may take to end while new ones are held. Seconds. */
+  /** How long running requests of pushes may take to end while new pushes are held. Seconds. */
   readonly drainSeconds: number
   /** How long running transfers may take before the registry is restarted under them. Seconds. */
   readonly transferSeconds: number
   /** How long the registry may take to answer after a restart. Seconds. */
   readonly readySeconds: number
+  /** Whether an upload that is open survives a restart: it does when the registry's `http.secret` is fixed. */
+  readonly uploadsSurvive: boolean
 }
 
 /** The registry was restarted and does not answer. */
@@ -29,12 +31,14 @@ export interface PauseParts {
   /** Resolves when the registry answers; rejects when the signal aborts. */
   readonly ready: (signal: AbortSignal) => Promise<void>
   /** The registry has an empty cache now. */
-  readonly onFresh: () => void
+  readonly onFresh: () => Promise<void>
   readonly log: { warn (details: object, message: string): void, info (details: object, message: string): void }
 }
 
-/** Between tries to get a registry back that did not come back. Seconds. */
-const RECOVERY_INTERVAL_SECONDS = 10
+/** How long pushes that are between two requests may hold up those that come new, seconds. Their leases protect them. */
+const BETWEEN_REQUESTS_SECONDS = 3
+/** Between tries to get a registry back that cannot even be restarted. Seconds. */
+const RECOVERY_INTERVAL_SECONDS = 5
 
 export class Pause {
   #recovering: Promise<void> | undefined
@@ -43,24 +47,26 @@ export class Pause {
 
   constructor (private readonly parts: PauseParts, private readonly settings: PauseSettings) {}
 
-  /** Why the gate holds everything, when it waits for a registry that did not come back. */
+  /** Why the gate holds everything, when it waits for a registry that did not come back. Then nobody else may use the pause. */
   get problem (): string | undefined { return this.#problem }
 
   /**
-   * Comes to a point where nobody writes. Pushes that are idle but not finished are left as they are: their leases
+   * Comes to a point where nobody writes. Pushes that are between two requests are left as they are: their leases
    * protect what they claimed.
-   * @returns false when pushes were still transferring after the time was up; then nothing is held any more
+   * @returns false when requests were still writing after the time was up; then nothing is held any more
    */
   async stopWrites (): Promise<boolean> {
     const { admission, sessions } = this.parts
-    const quiet = (): boolean => admission.inFlight('write') === 0 && sessions.open === 0
-    await admission.until(quiet, this.settings.patienceSeconds)
+    const until = async (condition: () => boolean, seconds: number): Promise<boolean> => await admission.until(() => this.#closing.signal.aborted || condition(), seconds) && !this.#closing.signal.aborted
+    const written = (): boolean => admission.inFlight('write') === 0
+    const idle = (): boolean => written() && sessions.open === 0
+    await until(idle, this.settings.patienceSeconds)
     admission.set('new-writes')
-    const since = Date.now()
-    await admission.until(quiet, this.settings.drainSeconds)
+    await until(() => written() && (this.settings.uploadsSurvive || sessions.uploads === 0), this.settings.drainSeconds)
+    await until(idle, Math.min(BETWEEN_REQUESTS_SECONDS, this.settings.drainSeconds))
     admission.set('writes')
-    const left = Math.max(1, this.settings.drainSeconds - (Date.now() - since) / 1000)
-    if (await admission.until(() => admission.inFlight('write') === 0, left)) return true
+    // What slipped in at the last moment is short, or the collection has to come back another time.
+    if (await until(written, BETWEEN_REQUESTS_SECONDS)) return true
     admission.set('none')
     return false
   }
@@ -82,41 +88,60 @@ export class Pause {
       log.warn({ transfers: admission.inFlight('read') }, 'transfers did not end in time; restarting the registry under them')
     }
     try {
-      await this.#tryRestart()
+      await this.#restartOnce()
+      await this.#ready()
       this.resume()
     } catch (error) {
-      this.#problem = `the registry was restarted and does not answer: ${(error as Error).message}`
-      this.#recovering ??= this.#recover()
+      if (!this.#closing.signal.aborted) this.#recovering = this.#recover((error as Error).message)
       throw new RegistryNotBack(this.#problem)
     }
   }
 
+  /** Lets `stopWrites` end at once: the gate is closing. */
+  hurry (): void {
+    this.#closing.abort()
+    this.parts.admission.changed()
+  }
+
   /** Stops trying to get the registry back. */
   async close (): Promise<void> {
-    this.#closing.abort()
+    this.hurry()
     await this.#recovering
   }
 
-  async #tryRestart (): Promise<void> {
-    const signal = AbortSignal.any([AbortSignal.timeout(this.settings.readySeconds * 1000), this.#closing.signal])
-    await this.parts.controller.restart(signal)
-    this.parts.onFresh()
-    await this.parts.ready(signal)
+  /** Only the waiting ends when the gate closes; a restart that has begun goes on. */
+  async #restartOnce (): Promise<void> {
+    await this.parts.controller.restart(AbortSignal.timeout(this.settings.readySeconds * 1000))
+    await this.parts.onFresh()
   }
 
-  /** Waits for the registry to answer, restarting it again from time to time. */
-  async #recover (): Promise<void> {
+  async #ready (): Promise<void> {
+    await this.parts.ready(AbortSignal.any([AbortSignal.timeout(this.settings.readySeconds * 1000), this.#closing.signal]))
+  }
+
+  /**
+   * Gets the registry back, however long it takes. It is the only one to end the hold meanwhile.
+   * A registry that has been started is given its time before it is started again.
+   */
+  async #recover (reason: string): Promise<void> {
     const { log } = this.parts
-    while (!this.#closing.signal.aborted) {
-      const soon = AbortSignal.any([AbortSignal.timeout(RECOVERY_INTERVAL_SECONDS * 1000), this.#closing.signal])
+    const { signal } = this.#closing
+    this.#problem = `the registry was restarted and does not answer: ${reason}`
+    let started = false
+    while (!signal.aborted) {
       try {
-        await this.parts.ready(soon)
+        if (!started) await this.#restartOnce()
+        started = true
+        await this.#ready()
         break
-      } catch {
-        if (this.#closing.signal.aborted) return
-        await this.#tryRestart().catch(error => { log.warn({ err: error }, 'the registry does not come back; trying again') })
+      } catch (error) {
+        if (signal.aborted) return
+        log.warn({ err: error }, 'the registry does not come back; trying again')
+        if (started) started = false
+        else await new Promise(resolve => { setTimeout(resolve, RECOVERY_INTERVAL_SECONDS * 1000); signal.addEventListener('abort', resolve, { once: true }) })
       }
     }
+    if (signal.aborted) return
     this.#problem = undefined
     this.#recovering = undefined
     log.info({}, 'the registry answers again')

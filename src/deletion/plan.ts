@@ -5,9 +5,12 @@
  */
 import { algorithmOf, hexOf, type Digest } from '../oci/digest.js'
 import type { RepositoryName, Tag } from '../oci/name.js'
-import type { Damage, RepositoryState } from '../storage/state.js'
-import { closure, indexListing, pointedTo, tagsReaching } from './reach.js'
+import type { Damage, RepositoryState, UploadState } from '../storage/state.js'
+import { closure, indexListing, pointedTo, tagIndex, tagsReaching } from './reach.js'
 import type { RepositoryTarget } from './target.js'
+
+/** Whether a collection has anything to do for a plan: a tag whose manifest stays needs none. */
+export const leavesGarbage = (plan: Plan): boolean => plan.manifests.length > 0 || plan.layers.length > 0 || plan.empties || plan.candidates.length > 0
 
 /** What a deletion removes from one repository, and what it may leave unused. Plain data: it goes into the journal. */
 export interface Plan {
@@ -35,14 +38,16 @@ export type Planned =
   | { readonly outcome: 'planned', readonly plan: Plan }
   /** The target does not exist. */
   | { readonly outcome: 'unknown' }
-  /** Something live needs it. */
-  | { readonly outcome: 'denied', readonly by: Digest, readonly tags: readonly Tag[] }
+  /** Something live needs it, or, with `damage`, may need it: that cannot be read. */
+  | { readonly outcome: 'denied', readonly by: Digest, readonly tags: readonly Tag[], readonly damage?: Damage }
 
 export interface PlanOptions {
   /** `purge` removes what was attached to a deleted manifest (signatures, SBOMs, attestations); `keep` leaves it. */
   readonly referrers: 'purge' | 'keep'
   /** Whether a running push relies on this digest in this repository. */
   readonly leased: (digest: Digest) => boolean
+  /** Whether somebody still works on an upload. */
+  readonly uploading: (upload: UploadState) => boolean
   /** Layer links that nothing uses and that are older than this go as well, milliseconds since the epoch. */
   readonly staleBefore: number
 }
@@ -75,20 +80,41 @@ export function plan (state: RepositoryState, target: RepositoryTarget, options:
 }
 
 /**
- * Plans the rest of a deletion that was interrupted: only what the earlier plan named, and only where it is still
- * true. A tag that points elsewhere by now, or a manifest that something reaches again, stays.
+ * Plans the rest of a deletion that was interrupted while it unlinked: only what the earlier plan named, and only
+ * where it is still true. What was pushed again since, or points elsewhere by now, or is reached again, stays.
+ * @param since when the deletion was accepted, milliseconds since the epoch
  */
-export function planRest (state: RepositoryState, earlier: Plan, options: PlanOptions): Plan {
-  const tags = earlier.tags.filter(({ tag, digest }) => state.tags.has(tag) && state.tags.get(tag)?.current === digest)
-  const layers = [...earlier.layers, ...earlier.candidates]
-  return select(state, { tags: new Set(tags.map(({ tag }) => tag)), manifests: earlier.manifests, layers }, options)
+export function planRest (state: RepositoryState, earlier: Plan, since: number, options: PlanOptions): Plan {
+  const tags = earlier.tags.filter(({ tag, digest }) => {
+    const now = state.tags.get(tag)
+    // A tag without its link is what an interrupted removal leaves.
+    return now !== undefined && (now.modifiedAt === undefined || (now.modifiedAt < since && now.current === digest))
+  })
+  const manifests = earlier.manifests.filter(digest => (state.revisions.get(digest)?.modifiedAt ?? since) < since)
+  return select(state, { tags: new Set(tags.map(({ tag }) => tag)), manifests, layers: older(state, earlier, since) }, options)
 }
+
+/**
+ * Plans what a deletion had to leave although its unlinking has ended: layer links that a push relied on at the time,
+ * and a repository that was not empty yet. Tags and manifests are no longer its business: they were pushed again.
+ * @param since when the deletion was accepted, milliseconds since the epoch
+ */
+export function planLeftovers (state: RepositoryState, earlier: Plan, since: number, options: PlanOptions): Plan {
+  return select(state, { tags: new Set(), manifests: [], layers: older(state, earlier, since) }, options)
+}
+
+/** Layers that an earlier plan was about, unless their links were written again since. */
+const older = (state: RepositoryState, earlier: Plan, since: number): Digest[] =>
+  [...earlier.layers, ...earlier.candidates].filter(digest => (state.layers.get(digest)?.modifiedAt ?? 0) < since)
 
 function planManifest (state: RepositoryState, digest: Digest, options: PlanOptions): Planned {
   const tags = [...state.tags].filter(([, tag]) => tag.current === digest).map(([name]) => name)
   if (!state.revisions.has(digest) && tags.length === 0) return { outcome: 'unknown' }
   const index = indexListing(state, digest)
   if (index !== undefined) return { outcome: 'denied', by: index, tags: tagsReaching(state, index) }
+  for (const [by, revision] of state.revisions) {
+    if (by !== digest && !revision.readable) return { outcome: 'denied', by, tags: tagsReaching(state, by), damage: revision.damage }
+  }
   return planned(state, { tags: new Set(tags), manifests: [digest, ...histories(state, tags)], explicit: digest }, options)
 }
 
@@ -113,7 +139,8 @@ function planBlob (state: RepositoryState, digest: Digest, options: PlanOptions)
   const layer = state.layers.get(digest)
   if (layer === undefined) return { outcome: 'unknown' }
   for (const [by, revision] of state.revisions) {
-    if (!revision.readable || usesLayer(state, revision.references, digest)) return { outcome: 'denied', by, tags: tagsReaching(state, by) }
+    if (!revision.readable) return { outcome: 'denied', by, tags: tagsReaching(state, by), damage: revision.damage }
+    if (usesLayer(state, revision.references, digest)) return { outcome: 'denied', by, tags: tagsReaching(state, by) }
   }
   const layers = options.leased(digest) ? [] : [digest]
   const warnings = layers.length === 0 ? [`blob ${digest} is kept: a push that is running uses it`] : []
@@ -133,15 +160,16 @@ function select (state: RepositoryState, selection: Selection, options: PlanOpti
   const tags = [...gone.tags].sort().map(tag => ({ tag, digest: state.tags.get(tag)?.current }))
   const left = { ...state, tags: new Map([...state.tags].filter(([tag]) => !gone.tags.has(tag))) }
   const leftTags = [...left.tags.keys()]
+  const tagsOf = tagIndex(left)
   return {
     repository: state.name,
     tags: tags.map(({ tag, digest }) => digest === undefined ? { tag } : { tag, digest }),
     manifests: [...manifests].filter(digest => state.revisions.has(digest)).sort(),
     history: leftTags.flatMap(tag => state.tags.get(tag)!.history.filter(digest => manifests.has(digest)).map(digest => ({ tag, digest }))),
     layers,
-    empties: isEmptied(state, manifests, leftTags, layers),
+    empties: isEmptied(state, manifests, leftTags, layers, options),
     candidates: candidates(state, manifests, layers),
-    kept: [...new Set(kept)].sort().map(digest => ({ digest, tags: tagsReaching(left, digest) })),
+    kept: [...new Set(kept)].sort().map(digest => ({ digest, tags: tagsOf(digest) })),
     blind: isBlind(state, manifests),
     warnings: poison === undefined ? [] : [`kept what repository ${state.name} may still need: ${poison.path}: ${poison.reason}`]
   }
@@ -156,7 +184,7 @@ function grow (state: RepositoryState, selection: Selection, options: PlanOption
   let named = new Set(selection.manifests)
   for (;;) {
     const candidates = closure(state, named)
-    const manifests = unreached(state, tags, candidates)
+    const manifests = unreached(state, tags, candidates, digest => selection.everything !== true && digest !== selection.explicit && options.leased(digest))
     const attached = options.referrers === 'purge' ? attachedTo(state, manifests, tags, candidates) : { tags: [], manifests: [] }
     if (attached.tags.length === 0 && attached.manifests.length === 0) return { tags, manifests, candidates }
     attached.tags.forEach(tag => tags.add(tag))
@@ -164,13 +192,16 @@ function grow (state: RepositoryState, selection: Selection, options: PlanOption
   }
 }
 
-/** The candidates that no remaining tag and no other linked index reaches. */
-function unreached (state: RepositoryState, gone: ReadonlySet<Tag>, candidates: ReadonlySet<Digest>): Set<Digest> {
+/** The candidates that no remaining tag, no other linked index and no running push reaches. */
+function unreached (state: RepositoryState, gone: ReadonlySet<Tag>, candidates: ReadonlySet<Digest>, leased: (digest: Digest) => boolean): Set<Digest> {
   const roots = [...state.tags].filter(([name]) => !gone.has(name)).flatMap(([, tag]) => pointedTo(tag))
-  const others = [...state.revisions.keys()].filter(digest => !candidates.has(digest))
+  const others = [...state.revisions.keys()].filter(digest => !candidates.has(digest) || leased(digest))
   const reached = closure(state, [...roots, ...others])
   return new Set([...candidates].filter(digest => !reached.has(digest)))
 }
+
+/** distribution-spec, "Referrers Tag Schema": the algorithm cut at 32 characters, the rest at 64. */
+const referrersTag = (digest: Digest): string => `${algorithmOf(digest).slice(0, 32)}-${hexOf(digest).slice(0, 64)}`
 
 const COSIGN_SUFFIXES = ['', '.sig', '.att', '.sbom'] as const
 
@@ -179,7 +210,7 @@ const COSIGN_SUFFIXES = ['', '.sig', '.att', '.sbom'] as const
  * (distribution-spec, "Referrers Tag Schema"), and cosign's tags, which add a suffix to it.
  */
 function attachedTo (state: RepositoryState, manifests: ReadonlySet<Digest>, tags: ReadonlySet<Tag>, candidates: ReadonlySet<Digest>): { tags: Tag[], manifests: Digest[] } {
-  const names = [...manifests].flatMap(digest => COSIGN_SUFFIXES.map(suffix => `${algorithmOf(digest)}-${hexOf(digest)}${suffix}`.slice(0, 128) as Tag))
+  const names = [...manifests].flatMap(digest => COSIGN_SUFFIXES.map(suffix => `${referrersTag(digest)}${suffix}` as Tag))
   const referrers = [...state.revisions].filter(([digest, revision]) =>
     !candidates.has(digest) && revision.readable && revision.references.subject !== undefined && manifests.has(revision.references.subject))
   return { tags: names.filter(name => state.tags.has(name) && !tags.has(name)), manifests: referrers.map(([digest]) => digest) }
@@ -235,9 +266,9 @@ function candidates (state: RepositoryState, manifests: ReadonlySet<Digest>, lay
   return [...new Set([...manifests, ...usedBy(state, manifests), ...stored(layers, state)])].sort()
 }
 
-function isEmptied (state: RepositoryState, manifests: ReadonlySet<Digest>, leftTags: readonly Tag[], layers: readonly Digest[]): boolean {
+function isEmptied (state: RepositoryState, manifests: ReadonlySet<Digest>, leftTags: readonly Tag[], layers: readonly Digest[], options: PlanOptions): boolean {
   const left = [...state.revisions.keys()].some(digest => !manifests.has(digest))
-  return !left && leftTags.length === 0 && layers.length === state.layers.size && state.uploads === 0
+  return !left && leftTags.length === 0 && layers.length === state.layers.size && state.exists && !state.uploads.some(upload => options.uploading(upload))
 }
 
 function histories (state: RepositoryState, tags: Iterable<Tag>): Digest[] {

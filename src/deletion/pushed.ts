@@ -27,17 +27,27 @@ export class Pushed {
     const { reader, sessions, tombstones } = this.parts
     tombstones.unburyManifest(repository, digest)
     const manifest = await reader.manifest(digest)
-    if (tagged) sessions.release(repository, client, digest)
-    else sessions.lease(repository, client, digest)
+    if (!tagged) sessions.lease(repository, client, digest)
+    const { blobs, manifests } = manifest.readable ? manifest.references : { blobs: [], manifests: [] }
+    for (const blob of [...blobs, ...manifests]) await this.#relinkLayer(repository, blob)
+    for (const child of manifests) await this.#relinkManifest(repository, child)
+    sessions.settle(repository, client, tagged ? [digest, ...blobs, ...manifests] : [...blobs, ...manifests])
+  }
+
+  /** Restores a manifest that was unlinked, and what it uses, when its content is still there. */
+  async #relinkManifest (repository: RepositoryName, digest: Digest): Promise<void> {
+    const { reader, writer, tombstones } = this.parts
+    if (!tombstones.isManifestBuried(repository, digest)) return
+    const manifest = await reader.manifest(digest)
     if (!manifest.readable) return
-    for (const used of [...manifest.references.blobs, ...manifest.references.manifests]) {
-      sessions.release(repository, client, used)
-      await this.#relink(repository, used)
-    }
+    tombstones.unburyManifest(repository, digest)
+    for (const blob of manifest.references.blobs) await this.#relinkLayer(repository, blob)
+    for (const child of manifest.references.manifests) await this.#relinkManifest(repository, child)
+    await writer.linkRevision(repository, digest)
   }
 
   /** Restores the link of a layer that was unlinked, when its content is still there. */
-  async #relink (repository: RepositoryName, digest: Digest): Promise<void> {
+  async #relinkLayer (repository: RepositoryName, digest: Digest): Promise<void> {
     const { reader, writer, tombstones } = this.parts
     if (!tombstones.isLayerBuried(repository, digest) || await reader.blobSize(digest) === undefined) return
     await writer.linkLayer(repository, digest, digest)

@@ -26,16 +26,34 @@ export function pointedTo (tag: TagState): readonly Digest[] {
   return tag.current === undefined ? tag.history : [tag.current]
 }
 
-/** The tags that reach a manifest or a blob, directly or through indexes. */
-export function tagsReaching (state: RepositoryState, digest: Digest): Tag[] {
-  const uses = (manifest: Digest): boolean => {
-    if (manifest === digest) return true
-    const revision = state.revisions.get(manifest)
-    if (revision?.readable !== true) return false
-    return [...revision.references.blobs, ...revision.references.manifests].some(used => used === digest || state.layers.get(used)?.target === digest)
+/**
+ * Which tags reach a manifest or a blob, directly or through indexes; for asking about many digests.
+ * The answer is sorted.
+ */
+export function tagIndex (state: RepositoryState): (digest: Digest) => readonly Tag[] {
+  const index = new Map<Digest, Set<Tag>>()
+  const note = (digest: Digest, tag: Tag): void => {
+    const tags = index.get(digest)
+    if (tags === undefined) index.set(digest, new Set([tag]))
+    else tags.add(tag)
   }
-  return [...state.tags].filter(([, tag]) => [...closure(state, pointedTo(tag))].some(uses)).map(([name]) => name).sort()
+  for (const [name, tag] of state.tags) {
+    for (const manifest of closure(state, pointedTo(tag))) {
+      note(manifest, name)
+      const revision = state.revisions.get(manifest)
+      if (revision?.readable !== true) continue
+      for (const used of [...revision.references.blobs, ...revision.references.manifests]) {
+        note(used, name)
+        const target = state.layers.get(used)?.target
+        if (target !== undefined) note(target, name)
+      }
+    }
+  }
+  return digest => [...index.get(digest) ?? []].sort()
 }
+
+/** The tags that reach a manifest or a blob. */
+export const tagsReaching = (state: RepositoryState, digest: Digest): readonly Tag[] => tagIndex(state)(digest)
 
 /** A linked index that lists this manifest. */
 export function indexListing (state: RepositoryState, digest: Digest): Digest | undefined {

@@ -18,6 +18,11 @@ export interface Receipt {
 
 export interface Keeper { readonly repository: RepositoryName, readonly tags: readonly Tag[] }
 
+/** What stays because something else in its own repository uses it. */
+export function keptInRepository (plans: ReadonlyArray<{ readonly repository: RepositoryName, readonly kept: ReadonlyArray<{ readonly digest: Digest, readonly tags: readonly Tag[] }> }>): Receipt['kept'] {
+  return plans.flatMap(plan => plan.kept.map(({ digest, tags }) => ({ digest, by: [{ repository: plan.repository, tags }] })))
+}
+
 type Lists = Omit<Receipt, 'counts'>
 
 export const EMPTY_RECEIPT: Receipt = withCounts({ tags: [], manifests: [], layerLinks: [], blobs: [], directories: 0, bytesFreed: 0, kept: [], warnings: [] })

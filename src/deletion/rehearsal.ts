@@ -6,11 +6,11 @@ import type { Digest } from '../oci/digest.js'
 import * as paths from '../storage/paths.js'
 import type { TreeReader } from '../storage/read.js'
 import { scanReferences, type References } from '../storage/scan.js'
-import type { RepositoryState } from '../storage/state.js'
+import type { Damage, RepositoryState } from '../storage/state.js'
 import type { TreeWriter } from '../storage/write.js'
 import { rehearse } from './execute.js'
-import type { Plan } from './plan.js'
-import { EMPTY_RECEIPT, addToReceipt, type Receipt } from './receipt.js'
+import { leavesGarbage, type Plan } from './plan.js'
+import { EMPTY_RECEIPT, addToReceipt, keptInRepository, type Receipt } from './receipt.js'
 
 export interface RehearsalParts {
   readonly reader: TreeReader
@@ -30,17 +30,18 @@ export async function rehearseDeletion (plans: readonly Plan[], parts: Rehearsal
     const { kept: _, counts: __, ...lists } = rehearsal.receipt
     receipt = addToReceipt(receipt, lists)
   }
+  if (!plans.some(leavesGarbage)) return addToReceipt(receipt, { kept: keptInRepository(plans) })
   const byName = new Map(plans.map(plan => [plan.repository, plan]))
   const view = (state: RepositoryState): RepositoryState => without(state, byName.get(state.name))
   const references = await scanReferences(reader, view)
-  const blobs = await unusedBlobs(plans, references, parts)
+  const blobs = references.blocking.length > 0 ? [] : await unusedBlobs(plans, references, parts)
   gone.push(...blobs.map(({ digest }) => paths.blobDirectory(digest)))
   return addToReceipt(receipt, {
     blobs: blobs.map(({ digest, bytes }) => ({ digest, bytes })),
     bytesFreed: blobs.reduce((sum, blob) => sum + blob.bytes, 0),
     directories: blobs.reduce((sum, blob) => sum + blob.directories, 0) + await reader.wouldEmpty(gone, plans.filter(plan => plan.empties).map(plan => paths.repositoryDirectory(plan.repository))),
     kept: await parts.keptBy(plans, references, view),
-    warnings: references.warnings.map(damage => `${damage.path}: ${damage.reason}`)
+    warnings: [...references.warnings, ...references.blocking].map(damage => `${damage.path}: ${damage.reason}`)
   })
 }
 
@@ -48,13 +49,19 @@ export async function rehearseDeletion (plans: readonly Plan[], parts: Rehearsal
 function without (state: RepositoryState, plan: Plan | undefined): RepositoryState {
   if (plan === undefined) return state
   const manifests = new Set(plan.manifests)
+  const gone = [...plan.tags.map(({ tag }) => paths.tagDirectory(plan.repository, tag)), ...plan.layers.map(digest => paths.layerDirectory(plan.repository, digest))]
   const tags = new Set(plan.tags.map(({ tag }) => tag))
   return {
     ...state,
+    damages: state.damages.filter(damage => !gone.some(path => damage.path.startsWith(`${path}/`)) && !isOf(manifests, state, damage)),
     revisions: new Map([...state.revisions].filter(([digest]) => !manifests.has(digest))),
     tags: new Map([...state.tags].filter(([tag]) => !tags.has(tag)))
   }
 }
+
+/** Whether damage is that of a manifest that goes. */
+const isOf = (manifests: ReadonlySet<Digest>, state: RepositoryState, damage: Damage): boolean =>
+  [...manifests].some(digest => { const revision = state.revisions.get(digest); return revision?.readable === false && revision.damage === damage })
 
 async function unusedBlobs (plans: readonly Plan[], references: References, { writer }: RehearsalParts): Promise<Array<{ digest: Digest, bytes: number, directories: number }>> {
   const found = []

@@ -11,6 +11,8 @@ export interface ApiParts {
   readonly deletes: DeleteParts
   readonly registry: RegistryClient
   readonly callers: Callers
+  /** Cancels a job that is queued; `undefined` when it is not. */
+  readonly cancel: (id: string) => Promise<Job | undefined>
   /** What `GET status` shows. */
   readonly status: () => object
 }
@@ -37,7 +39,7 @@ export function installApi (app: FastifyInstance, parts: ApiParts): void {
   }, { prefix: '/delgate/v1' })
 }
 
-function installJobs (api: FastifyInstance, { deletes: { store } }: ApiParts): void {
+function installJobs (api: FastifyInstance, { deletes: { store }, cancel }: ApiParts): void {
   const find = (request: FastifyRequest): Job => {
     const { id } = request.params as { id: string }
     const job = store.get(id)
@@ -53,10 +55,8 @@ function installJobs (api: FastifyInstance, { deletes: { store } }: ApiParts): v
   api.get('/jobs/:id/events', (request, reply) => { streamEvents(find(request), reply, parts => store.watch(find(request).id, parts)) })
   api.post('/jobs/:id/cancel', async (request, reply) => {
     const job = find(request)
-    if (job.state !== 'queued') throw jobNotQueued(job.id, job.state)
-    const { nextAttemptAt: _, ...rest } = job
-    const cancelled: Job = { ...rest, state: 'cancelled', endedAt: new Date().toISOString() }
-    await store.save(cancelled)
+    const cancelled = await cancel(job.id)
+    if (cancelled === undefined) throw jobNotQueued(job.id, (store.get(job.id) ?? job).state)
     await reply.send(publicJob(cancelled))
   })
 }
@@ -70,8 +70,9 @@ function installCollections (api: FastifyInstance, { deletes, registry }: ApiPar
     let job: Job
     try {
       // Both remove links that a repository still has, so both need the right to delete there.
-      if (!await authorise(request, reply, await deletes.deleter.repositories(target), registry)) return
-      job = await deletes.deleter.collect(target)
+      const repositories = await deletes.deleter.repositories(target)
+      if (!await authorise(request, reply, repositories, registry)) return
+      job = await deletes.deleter.collect(target, repositories)
     } finally {
       leave()
     }
@@ -85,6 +86,7 @@ function streamEvents (job: Job, reply: FastifyReply, watch: (listener: (job: Jo
   const { raw } = reply
   raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
   const write = (changed: Job): void => {
+    if (raw.writableEnded) return
     raw.write(`event: job\ndata: ${JSON.stringify(publicJob(changed))}\n\n`)
     if (hasEnded(changed) && changed.nextAttemptAt === undefined) raw.end()
   }

@@ -126,6 +126,9 @@ async function sendRehearsal (reply: FastifyReply, rehearsed: { outcome: 'rehear
 
 function refusal (refused: Refused, target: Target): CodedError {
   if (refused.outcome === 'unknown') return unknown(target)
+  if (refused.damage !== undefined) {
+    return denied(`${refused.damage.path} cannot be read (${refused.damage.reason}) and may need this; delete or push that manifest again first`, { by: refused.by, tags: refused.tags })
+  }
   const tags = refused.tags.length === 0 ? 'no tag points to it' : `its tags: ${refused.tags.join(', ')}`
   const what = target.type === 'blob' ? 'the blob is used by manifest' : 'the manifest is part of index'
   return denied(`${what} ${refused.by} (${tags}); delete that first`, { by: refused.by, tags: refused.tags })

@@ -36,6 +36,10 @@ interface Passage {
   /** Digest that this request relies on or commits. */
   claim: Digest | undefined
   readonly ends: Array<() => void>
+  /** The client has its answer, or has gone. */
+  closed: boolean
+  /** The registry is at work on it. */
+  forwarded: boolean
 }
 
 const kPassage = Symbol('passage')
@@ -46,17 +50,32 @@ export class Gate {
 
   /** Lets a request pass to the registry, or holds it. @throws HoldExceeded */
   async enter (request: FastifyRequest, reply: FastifyReply, route: Route): Promise<void> {
-    const passage: Passage = { route, client: request.ip, claim: undefined, ends: [] }
-    const end = (): void => { passage.ends.splice(0).reverse().forEach(step => { step() }) }
-    reply.raw.once('close', end)
+    const passage: Passage = { route, client: request.ip, claim: undefined, ends: [], closed: false, forwarded: false }
+    reply.raw.once('close', () => { passage.closed = true; end(passage) })
     ;(request as Carrier)[kPassage] = passage
     const writes = isWrite(request.method, route)
     const admitted = this.parts.admission.enter(writes ? 'write' : 'read', this.#exempt(passage))
+    // A client that goes away while it is held must not keep anybody waiting.
+    if (admitted instanceof Promise) reply.raw.once('close', () => { this.parts.admission.abandon(admitted) })
     passage.ends.push(admitted instanceof Promise ? await admitted : admitted)
-    // A client that went away while it was held must not keep anybody waiting.
-    if (reply.raw.destroyed) return end()
+    if (passage.closed) return end(passage)
     if (writes && 'repository' in route) await this.#beginPush(request, passage, route.repository)
-    if (reply.raw.destroyed) end()
+    if (passage.closed) end(passage)
+  }
+
+  /**
+   * The request goes to the registry now. A client that goes away does not end what the registry does with it: a
+   * manifest PUT keeps its turn until the registry has answered.
+   * @returns to be called when it has
+   */
+  forwarding (request: FastifyRequest): (() => void) | undefined {
+    const passage = (request as Carrier)[kPassage]
+    if (passage === undefined) return undefined
+    passage.forwarded = true
+    return () => {
+      passage.forwarded = false
+      end(passage)
+    }
   }
 
   /** Passes the registry's answer on, once what it means has been noted. */
@@ -125,6 +144,11 @@ export class Gate {
       if (digest !== undefined) await pushed.manifest(repository, digest, client, 'tag' in route.reference)
     }
   }
+}
+
+/** Ends a passage when neither the client nor the registry has anything to do with it any more. */
+function end (passage: Passage): void {
+  if (passage.closed && !passage.forwarded) passage.ends.splice(0).reverse().forEach(step => { step() })
 }
 
 const isRead = (method: string): boolean => method === 'GET' || method === 'HEAD'

@@ -2,7 +2,7 @@
 import httpProxy from '@fastify/http-proxy'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { classify } from '../oci/route.js'
-import type { Upstream } from '../registry/upstream.js'
+import { kAnswered, type Upstream } from '../registry/upstream.js'
 import { handleDelete, type DeleteParts } from './delete.js'
 import { answer, upstreamError } from './errors.js'
 import type { Gate, UpstreamAnswer } from './gate.js'
@@ -35,7 +35,7 @@ export function installProxy (app: FastifyInstance, parts: ProxyParts): void {
     },
     replyOptions: {
       getUpstream: () => parts.origin(),
-      rewriteRequestHeaders: (request, headers) => requestHeaders(request as FastifyRequest, headers as Headers) as never,
+      rewriteRequestHeaders: (request, headers) => ({ ...requestHeaders(request as FastifyRequest, headers as Headers), [kAnswered]: parts.gate.forwarding(request as FastifyRequest) }) as never,
       rewriteHeaders: (headers, request) => responseHeaders(headers as Headers, request as FastifyRequest, parts.location) as never,
       onResponse: (request, reply, upstream) => {
         const reached = upstream as unknown as UpstreamAnswer

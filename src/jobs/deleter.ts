@@ -2,14 +2,15 @@
  * Accepts deletions: plans, records, unlinks, and hands the rest to the runner. When `accept` has resolved with a job
  * the references are gone; blobs follow.
  */
-import type { Keeper, Receipt } from '../deletion/receipt.js'
-import { EMPTY_RECEIPT, addToReceipt } from '../deletion/receipt.js'
+import type { Receipt } from '../deletion/receipt.js'
+import { EMPTY_RECEIPT, addToReceipt, keptInRepository } from '../deletion/receipt.js'
 import { execute } from '../deletion/execute.js'
-import { plan, planRest, type Plan, type PlanOptions, type Planned } from '../deletion/plan.js'
+import { leavesGarbage, plan, planRest, type Plan, type PlanOptions, type Planned } from '../deletion/plan.js'
 import type { RepositoryTarget, Target } from '../deletion/target.js'
 import { CodedError } from '../errors.js'
 import { isWithin, type RepositoryName } from '../oci/name.js'
 import type { TreeReader } from '../storage/read.js'
+import type { RepositoryState } from '../storage/state.js'
 import type { TreeWriter } from '../storage/write.js'
 import type { RepositoryLocks } from '../traffic/locks.js'
 import type { Sessions } from '../traffic/sessions.js'
@@ -73,9 +74,11 @@ export class Deleter {
     }
   }
 
-  /** Queues a collection of everything that nothing uses. */
-  async collect (target: Target): Promise<Job> {
-    const repositories = await this.repositories(target)
+  /**
+   * Queues a collection of everything that nothing uses.
+   * @param repositories those that the caller was found to be allowed to delete in
+   */
+  async collect (target: Target, repositories: readonly RepositoryName[]): Promise<Job> {
     const release = await this.#lock(repositories)
     try {
       const planned = await this.#planAll(target, repositories)
@@ -89,19 +92,22 @@ export class Deleter {
   async recover (): Promise<number> {
     const open = this.parts.store.list().filter(isOpen).reverse()
     for (const job of open) {
-      // The registry may have outlived that process, and with it what its cache says of layers that are gone.
-      for (const done of job.plans) this.#bury(done)
-      if (job.phase !== 'unlink') continue
       const rest: Plan[] = []
-      for (const earlier of job.plans) rest.push(planRest(await this.parts.reader.repository(earlier.repository), earlier, this.parts.planOptions(earlier.repository, job.target.type)))
+      for (const earlier of job.plans) {
+        const state = await this.parts.reader.repository(earlier.repository)
+        this.#bury(earlier, state)
+        if (!job.unlinked) rest.push(planRest(state, earlier, Date.parse(job.createdAt), this.parts.planOptions(earlier.repository, job.target.type)))
+      }
+      if (job.unlinked) continue
       await this.#unlink(job, rest).catch(async error => { await this.#interrupted(job, error as Error) })
     }
     return open.length
   }
 
-  #bury ({ repository, layers, manifests }: Plan): void {
-    layers.forEach(digest => this.parts.tombstones.buryLayer(repository, digest))
-    manifests.forEach(digest => { this.parts.tombstones.buryManifest(repository, digest) })
+  /** The registry may have outlived the earlier process, and with it what its cache says of content that is gone. */
+  #bury ({ repository, layers, manifests }: Plan, state: RepositoryState): void {
+    for (const digest of layers) if (!state.layers.has(digest)) this.parts.tombstones.buryLayer(repository, digest)
+    for (const digest of manifests) if (!state.revisions.has(digest)) this.parts.tombstones.buryManifest(repository, digest)
   }
 
   async #planAll (target: Target, repositories: readonly RepositoryName[]): Promise<{ outcome: 'planned', plans: Plan[] } | Exclude<Planned, { outcome: 'planned' }>> {
@@ -135,7 +141,7 @@ export class Deleter {
   async #interrupted (job: Job, error: Error): Promise<Error> {
     this.parts.log.error({ err: error, jobId: job.id }, 'links could not be removed')
     const failed: Job = { ...job, state: 'failed', phase: 'waiting', error: { message: error.message }, nextAttemptAt: new Date().toISOString() }
-    await this.parts.store.save(failed).catch(() => {})
+    await this.parts.store.keep(failed).catch(() => {})
     this.parts.runner.notify()
     return new CodedError(500, 'INTERNAL', 'the deletion was accepted, but links could not be removed; it will be tried again, and its job says why', { job: job.id })
   }
@@ -149,18 +155,16 @@ export class Deleter {
       receipt = addToReceipt(receipt, lists)
     }
     const now = new Date().toISOString()
-    const isOver = job.kind === 'delete' && !plans.some(leavesGarbage)
+    const isOver = job.kind === 'delete' && !job.plans.some(leavesGarbage)
+    const done = { ...job, unlinked: true }
     const next: Job = isOver
-      ? { ...job, state: 'done', phase: 'ended', startedAt: now, endedAt: now, receipt: addToReceipt(receipt, { kept: keptInRepository(plans) }) }
-      : { ...job, state: 'queued', phase: 'waiting', receipt }
+      ? { ...done, state: 'done', phase: 'ended', startedAt: now, endedAt: now, receipt: addToReceipt(receipt, { kept: keptInRepository(plans) }) }
+      : { ...done, state: 'queued', phase: 'waiting', receipt }
     await store.save(next)
     if (!isOver) runner.notify()
     return next
   }
 }
-
-/** Whether a collection has anything to do for a plan: a tag whose manifest stays needs none. */
-const leavesGarbage = (plan: Plan): boolean => plan.manifests.length > 0 || plan.layers.length > 0 || plan.empties || plan.candidates.length > 0
 
 function within (target: Target, repository: RepositoryName): RepositoryTarget {
   switch (target.type) {
@@ -168,8 +172,4 @@ function within (target: Target, repository: RepositoryName): RepositoryTarget {
     case 'repository': case 'untagged': case 'garbage': return { type: target.type, repository }
     default: return target
   }
-}
-
-function keptInRepository (plans: readonly Plan[]): Array<{ digest: Plan['kept'][number]['digest'], by: Keeper[] }> {
-  return plans.flatMap(plan => plan.kept.map(({ digest, tags }) => ({ digest, by: [{ repository: plan.repository, tags }] })))
 }

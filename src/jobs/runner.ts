@@ -32,6 +32,8 @@ export class JobRunner {
   #closed = false
   #collections = 0
   #postponed = 0
+  /** Jobs that a collection, or somebody who cancels, is dealing with. */
+  readonly #taken = new Set<string>()
 
   constructor (private readonly store: JobStore, private readonly collection: Pick<Collection, 'run'>, private readonly settings: RunnerSettings, private readonly log: Log) {}
 
@@ -49,6 +51,17 @@ export class JobRunner {
     this.#oldestAt ??= Date.now()
     const age = (Date.now() - this.#oldestAt) / 1000
     this.#schedule(Math.max(0, Math.min(this.settings.quietSeconds, this.settings.maximumDelaySeconds - age)))
+  }
+
+  /** Cancels a job that waits; `undefined` when it is not waiting (any more). What it left is for the next collection. */
+  async cancel (id: string): Promise<Job | undefined> {
+    const job = this.store.get(id)
+    if (job === undefined || job.state !== 'queued' || this.#taken.has(id)) return undefined
+    this.#taken.add(id)
+    const { nextAttemptAt: _, ...rest } = job
+    const cancelled: Job = { ...rest, state: 'cancelled', endedAt: new Date().toISOString() }
+    await this.store.save(cancelled).finally(() => { this.#taken.delete(id) })
+    return cancelled
   }
 
   /** Ends after the collection that runs now. What waits is taken up at the next start. */
@@ -71,7 +84,7 @@ export class JobRunner {
 
   /** What is left decides when the next collection begins. */
   #next (): void {
-    const open = this.store.list().filter(isOpen)
+    const open = this.store.list().filter(isDue)
     if (open.length === 0) return
     const dueIn = Math.min(...open.map(job => job.nextAttemptAt === undefined ? 0 : Date.parse(job.nextAttemptAt) - Date.now()))
     if (dueIn > 0) this.#schedule(dueIn / 1000)
@@ -81,8 +94,18 @@ export class JobRunner {
   async #batch (): Promise<void> {
     this.#oldestAt = undefined
     // A failed job whose time has not come yet goes along: the collection is made anyway.
-    const jobs = this.store.list().filter(job => isOpen(job) && job.phase !== 'unlink').reverse()
+    const jobs = this.store.list().filter(job => isDue(job) && !this.#taken.has(job.id)).reverse()
     if (jobs.length === 0) return
+    jobs.forEach(({ id }) => this.#taken.add(id))
+    try {
+      await this.#collect(jobs)
+    } finally {
+      jobs.forEach(({ id }) => this.#taken.delete(id))
+    }
+    await this.store.prune()
+  }
+
+  async #collect (jobs: readonly Job[]): Promise<void> {
     this.#collections++
     this.log.info({ jobs: jobs.map(job => job.id) }, 'collection begins')
     let current = await this.#record(jobs, job => ({ ...withoutRetry(job), state: 'running', attempts: job.attempts + 1 }))
@@ -91,10 +114,9 @@ export class JobRunner {
       this.log.info({ phase, jobs: current.length }, 'collection phase')
       for (const job of current) void this.store.save(job).catch(error => { this.log.warn({ err: error, jobId: job.id }, 'the phase of a job could not be recorded') })
     }
-    const requests = current.map(job => ({ id: job.id, plans: job.plans, garbage: job.kind === 'collection' }))
+    const requests = current.map(job => ({ id: job.id, plans: job.plans, since: Date.parse(job.createdAt), unlinked: job.unlinked, garbage: job.kind === 'collection' }))
     const outcome = await this.collection.run(requests, onPhase)
     await this.#finish(current, outcome)
-    await this.store.prune()
   }
 
   async #finish (jobs: readonly Job[], outcome: CollectionOutcome): Promise<void> {
@@ -103,14 +125,18 @@ export class JobRunner {
       this.#postponed = 0
       await this.#record(jobs, job => {
         const { error: _, ...rest } = job
-        return { ...rest, state: 'done', phase: 'ended', endedAt, receipt: merge(job, outcome.receipts) }
+        const further = { ...rest, unlinked: true, receipt: merge(job, outcome.receipts) }
+        // A push still relies on something that the job would have freed: it is looked at again once that is over.
+        if (outcome.unfinished.has(job.id)) return { ...further, state: 'queued', phase: 'waiting', nextAttemptAt: this.#later(1) }
+        return { ...further, state: 'done', phase: 'ended', endedAt }
       })
       this.log.info({ jobs: jobs.map(job => job.id) }, 'collection done')
       return
     }
     if (outcome.outcome === 'postponed') {
       const nextAttemptAt = this.#later(++this.#postponed)
-      await this.#record(jobs, job => ({ ...job, state: 'queued', phase: 'waiting', nextAttemptAt }))
+      // Nothing was tried, so it does not count as an attempt.
+      await this.#record(jobs, job => ({ ...job, state: 'queued', phase: 'waiting', attempts: job.attempts - 1, nextAttemptAt }))
       this.log.info({ reason: outcome.reason, nextAttemptAt }, 'collection postponed')
       return
     }
@@ -135,6 +161,9 @@ export class JobRunner {
     return new Date(Date.now() + seconds * 1000).toISOString()
   }
 }
+
+/** Whether a collection should take the job up; while its links are being removed it is not ready for one. */
+const isDue = (job: Job): boolean => isOpen(job) && job.phase !== 'unlink'
 
 function withoutRetry (job: Job): Job {
   const { nextAttemptAt: _, endedAt: __, ...rest } = job

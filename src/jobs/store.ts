@@ -15,6 +15,7 @@ export interface JobStoreLimits {
 }
 
 const SUFFIX = '.json'
+const TEMPORARY = '.tmp'
 
 export class JobStore {
   readonly #jobs = new Map<string, Job>()
@@ -31,14 +32,18 @@ export class JobStore {
   static async open (directory: string, limits: JobStoreLimits, onDamage: (file: string, error: unknown) => void): Promise<JobStore> {
     await mkdir(directory, { recursive: true })
     const store = new JobStore(directory, limits)
-    for (const file of (await readdir(directory)).filter(name => name.endsWith(SUFFIX)).sort()) {
+    for (const file of (await readdir(directory)).sort()) {
+      // What a crash left of a write that was not finished: the state before it is in the file itself.
+      if (file.endsWith(TEMPORARY)) await rm(join(directory, file), { force: true })
+      if (!file.endsWith(SUFFIX)) continue
       try {
-        const job = JSON.parse(await readFile(join(directory, file), 'utf8')) as Job
+        const job = parseJob(await readFile(join(directory, file), 'utf8'))
         store.#jobs.set(job.id, job)
       } catch (error) {
         onDamage(file, error)
       }
     }
+    await store.prune()
     return store
   }
 
@@ -62,6 +67,12 @@ export class JobStore {
     }
   }
 
+  /** Records a new state in memory even where it cannot be written, so that this process at least goes on with it. */
+  async keep (job: Job): Promise<void> {
+    this.#jobs.set(job.id, job)
+    await this.save(job)
+  }
+
   /** Calls `listener` with every new state of a job; call the result to stop. */
   watch (id: string, listener: (job: Job) => void): () => void {
     this.#events.on(id, listener)
@@ -81,7 +92,7 @@ export class JobStore {
 
   async #write (job: Job): Promise<void> {
     const path = join(this.directory, job.id + SUFFIX)
-    const temporary = `${path}.tmp`
+    const temporary = path + TEMPORARY
     const file = await open(temporary, 'w', 0o600)
     try {
       await file.writeFile(JSON.stringify(job))
@@ -93,4 +104,13 @@ export class JobStore {
     const directory = await open(this.directory, 'r')
     await directory.sync().finally(async () => { await directory.close() })
   }
+}
+
+/** @throws when the text is no job that can be gone on with */
+function parseJob (text: string): Job {
+  const job = JSON.parse(text) as Job | null
+  const isJob = typeof job === 'object' && job !== null && typeof job.id === 'string' && typeof job.createdAt === 'string' &&
+    typeof job.state === 'string' && Array.isArray(job.plans) && typeof job.target === 'object' && typeof job.receipt === 'object'
+  if (!isJob) throw new Error('not a job')
+  return job
 }

@@ -58,7 +58,8 @@ export function parseManifest (bytes: Buffer): ParsedManifest {
 }
 
 function parseImage (json: Json, declared: string | undefined): ParsedManifest {
-  const blobs = descriptors([json.config, ...(Array.isArray(json.layers) ? json.layers : [undefined])])
+  const layers = list(json.layers)
+  const blobs = layers === undefined ? undefined : descriptors([json.config, ...layers])
   const subject = optionalSubject(json)
   if (blobs === undefined) return unreadable('its config or layers are not descriptors')
   if (subject === null) return unreadable('its subject is not a descriptor')
@@ -66,7 +67,8 @@ function parseImage (json: Json, declared: string | undefined): ParsedManifest {
 }
 
 function parseIndex (json: Json, declared: string | undefined): ParsedManifest {
-  const manifests = Array.isArray(json.manifests) ? descriptors(json.manifests) : undefined
+  const listed = list(json.manifests)
+  const manifests = listed === undefined ? undefined : descriptors(listed)
   const subject = optionalSubject(json)
   if (manifests === undefined) return unreadable('its manifests are not descriptors')
   if (subject === null) return unreadable('its subject is not a descriptor')
@@ -83,6 +85,12 @@ function parseSchema1 (json: Json, declared: string | undefined): ParsedManifest
     blobs.push(digest)
   }
   return { outcome: 'references', references: { mediaType: declared ?? 'application/vnd.docker.distribution.manifest.v1+prettyjws', blobs: unique(blobs), manifests: [], subject: undefined } }
+}
+
+/** An array; none where it is absent or null, as the registry reads it (a nil slice in Go). */
+function list (value: unknown): readonly unknown[] | undefined {
+  if (value === undefined || value === null) return []
+  return Array.isArray(value) ? value : undefined
 }
 
 function descriptors (values: readonly unknown[]): Digest[] | undefined {

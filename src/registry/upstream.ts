@@ -11,6 +11,21 @@ const CONNECTIONS = 256
 /** An idle connection is closed after this long, milliseconds. */
 const KEEP_ALIVE_MS = 30_000
 
+type Callback = (error: Error | null, response: Dispatcher.ResponseData) => void
+
+/**
+ * Key among a request's headers, never sent: called once the registry has answered or can no longer do so. The proxy
+ * plugin says nothing of a request whose client has gone, but the registry may still be at work on it.
+ */
+export const kAnswered = Symbol('answered')
+
+function takeAnswered (headers: unknown): (() => void) | undefined {
+  const carrier = headers as { [kAnswered]?: () => void }
+  const answered = carrier[kAnswered]
+  delete carrier[kAnswered]
+  return answered
+}
+
 export class Upstream {
   #agent: Agent
 
@@ -22,9 +37,11 @@ export class Upstream {
    * As undici's `request`; with a callback when given one, as @fastify/reply-from calls it. Unlike undici's own, it
    * keeps the connection after a HEAD, of which a push makes one for each layer.
    */
-  readonly request = ((options: Dispatcher.RequestOptions, callback?: never) => {
+  readonly request = ((options: Dispatcher.RequestOptions, callback?: Callback) => {
     const keeping = { ...options, reset: false }
-    return callback === undefined ? this.#agent.request(keeping) : this.#agent.request(keeping, callback)
+    if (callback === undefined) return this.#agent.request(keeping)
+    const answered = takeAnswered(keeping.headers)
+    this.#agent.request(keeping, answered === undefined ? callback : (error, response) => { answered(); callback(error, response) })
   }) as Dispatcher['request']
 
   /** Opens new connections from now on; those in use end with their requests. */

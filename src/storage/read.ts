@@ -8,9 +8,10 @@ import { parseDigest, type Digest } from '../oci/digest.js'
 import { parseManifest, type ManifestReferences } from '../oci/manifest.js'
 import { parseRepositoryName, parseTag, type RepositoryName, type Tag } from '../oci/name.js'
 import { each } from './concurrency.js'
+import { contained, isMissing } from './contain.js'
 import * as paths from './paths.js'
 import { isPrunable } from './paths.js'
-import type { Damage, LayerState, RepositoryState, Revision, TagState } from './state.js'
+import type { Damage, LayerState, Manifest, RepositoryState, Revision, TagState, UploadState } from './state.js'
 
 /** distribution refuses manifests over 4 MiB (registry/handlers/manifests.go, maxManifestBodySize). Bytes. */
 const MANIFEST_MAXIMUM_BYTES = 4 * 1024 * 1024
@@ -18,8 +19,11 @@ const LINK_MAXIMUM_BYTES = 256
 /** Manifests are immutable, so what one refers to is remembered. Entries, each well under 1 KiB for usual images. */
 const MEMORY_ENTRIES = 50_000
 
-type Code = { code?: string }
-const isMissing = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes((error as Code).code ?? '')
+/** A file of the tree; `undefined` when there is none. */
+type Found = { readonly size: number, readonly modifiedAt: number, readonly regular: boolean } | undefined
+
+/** A link file: the digest that it holds, or why it cannot be understood; and when it was written. */
+export type Link = ({ readonly digest: Digest } | { readonly damage: Damage }) & { readonly modifiedAt: number }
 
 export class TreeReader {
   readonly #memory = new Map<Digest, ManifestReferences>()
@@ -47,18 +51,19 @@ export class TreeReader {
 
   async repository (name: RepositoryName): Promise<RepositoryState> {
     const damages: Damage[] = []
-    const own = await this.#list(paths.repositoryDirectory(name), damages)
+    const own = await this.#own(name, damages)
     const has = (directory: string): boolean => own.some(entry => entry.name === directory)
-    const tags = await this.#tags(name, damages)
-    const revisions = await this.#revisions(name, damages)
-    const layers = await this.#layers(name, damages)
-    const uploads = has('_uploads') ? (await this.#list(paths.uploadsDirectory(name), damages)).length : 0
+    const tags = has('_manifests') ? await this.#tags(name, damages) : new Map()
+    const revisions = has('_manifests') ? await this.#revisions(name, damages) : new Map()
+    const layers = has('_layers') ? await this.#layers(name, damages) : new Map()
+    const uploads = has('_uploads') ? await this.#uploads(name, damages) : []
     return { name, exists: has('_layers') || has('_manifests') || has('_uploads'), hasLayers: has('_layers'), hasManifests: has('_manifests'), tags, revisions, layers, uploads, damages }
   }
 
   /** The size of a blob in bytes; `undefined` when it is not stored. */
   async blobSize (digest: Digest): Promise<number | undefined> {
-    return await this.#size(paths.blobData(digest))
+    const found = await this.#find(paths.blobData(digest))
+    return found?.regular === true ? found.size : undefined
   }
 
   /** Every blob that has a directory. */
@@ -109,26 +114,46 @@ export class TreeReader {
   }
 
   /** Reads a manifest's blob. */
-  async manifest (digest: Digest): Promise<Revision> {
+  async manifest (digest: Digest): Promise<Manifest> {
     const path = paths.blobData(digest)
-    const damaged = (reason: string): Revision => ({ readable: false, damage: { kind: 'manifest', path, reason } })
-    const size = await this.#size(path)
-    if (size === undefined) return damaged('the blob of a linked manifest is missing')
+    const damaged = (reason: string): Manifest => ({ readable: false, damage: { kind: 'manifest', path, reason } })
+    const found = await this.#find(path)
+    if (found === undefined) return damaged('the blob of a linked manifest is missing')
+    if (!found.regular) return damaged('it is not a regular file')
     const known = this.#memory.get(digest)
     if (known !== undefined) return { readable: true, references: known }
-    if (size > MANIFEST_MAXIMUM_BYTES) return damaged('it is too large for a manifest')
-    const parsed = parseManifest(await this.#read(path, size))
+    if (found.size > MANIFEST_MAXIMUM_BYTES) return damaged('it is too large for a manifest')
+    const parsed = parseManifest(await this.#read(path, found.size))
     if (parsed.outcome === 'unreadable') return damaged(`the manifest cannot be read: ${parsed.reason}`)
     this.#remember(digest, parsed.references)
     return { readable: true, references: parsed.references }
   }
 
   /** Reads the text of a link file. */
-  async link (kind: Damage['kind'], path: string): Promise<{ digest: Digest } | { damage: Damage } | undefined> {
-    const size = await this.#size(path)
-    if (size === undefined) return undefined
+  async link (kind: Damage['kind'], path: string): Promise<Link | undefined> {
+    const found = await this.#find(path)
+    if (found === undefined) return undefined
+    const { size, modifiedAt, regular } = found
+    if (!regular) return { damage: { kind, path, reason: 'the link is not a regular file' }, modifiedAt }
     const digest = size > LINK_MAXIMUM_BYTES ? undefined : parseDigest((await this.#read(path, size)).toString('utf8').trim())
-    return digest === undefined ? { damage: { kind, path, reason: size === 0 ? 'the link is empty' : 'the link holds no digest' } } : { digest }
+    return digest === undefined ? { damage: { kind, path, reason: size === 0 ? 'the link is empty' : 'the link holds no digest' }, modifiedAt } : { digest, modifiedAt }
+  }
+
+  /** What a repository's directory holds; nothing when a symbolic link leads to it. */
+  async #own (name: RepositoryName, damages: Damage[]): Promise<Dirent[]> {
+    const directory = paths.repositoryDirectory(name)
+    if (await contained(this.root, directory) !== 'outside') return await this.#list(directory, damages)
+    damages.push({ kind: 'tree', path: directory, reason: 'it is reached through a symbolic link' })
+    return []
+  }
+
+  async #uploads (name: RepositoryName, damages: Damage[]): Promise<UploadState[]> {
+    const uploads: UploadState[] = []
+    for (const { name: id } of await this.#list(paths.uploadsDirectory(name), damages)) {
+      const times = [await this.#find(join(paths.uploadsDirectory(name), id, 'data')), await this.#find(join(paths.uploadsDirectory(name), id, 'startedat'))]
+      uploads.push({ id, modifiedAt: Math.max(0, ...times.map(time => time?.modifiedAt ?? 0)) })
+    }
+    return uploads
   }
 
   async #tags (name: RepositoryName, damages: Damage[]): Promise<Map<Tag, TagState>> {
@@ -142,7 +167,7 @@ export class TreeReader {
       const history = await this.#digestDirectories(paths.tagHistoryDirectory(name, tag), damages)
       const link = await this.link('tag', paths.tagCurrentLink(name, tag))
       if (link === undefined || 'damage' in link) damages.push(link?.damage ?? { kind: 'tag', path: paths.tagCurrentLink(name, tag), reason: 'the link is missing' })
-      tags.set(tag, { current: link !== undefined && 'digest' in link ? link.digest : undefined, history })
+      tags.set(tag, { current: link !== undefined && 'digest' in link ? link.digest : undefined, modifiedAt: link?.modifiedAt, history })
     })
     return tags
   }
@@ -153,9 +178,9 @@ export class TreeReader {
       const link = await this.link('manifest', paths.revisionLink(name, digest))
       // A directory without its link is what an interrupted removal leaves: the registry does not see it either.
       if (link === undefined) return
-      const revision: Revision = 'damage' in link ? { readable: false, damage: link.damage } : await this.manifest(link.digest)
-      if (!revision.readable) damages.push(revision.damage)
-      revisions.set(digest, revision)
+      const manifest: Manifest = 'damage' in link ? { readable: false, damage: link.damage } : await this.manifest(link.digest)
+      if (!manifest.readable) damages.push(manifest.damage)
+      revisions.set(digest, { ...manifest, modifiedAt: link.modifiedAt })
     })
     return revisions
   }
@@ -163,12 +188,10 @@ export class TreeReader {
   async #layers (name: RepositoryName, damages: Damage[]): Promise<Map<Digest, LayerState>> {
     const layers = new Map<Digest, LayerState>()
     await each(await this.#digestDirectories(paths.layersDirectory(name), damages), async digest => {
-      const path = paths.layerLink(name, digest)
-      const link = await this.link('layer', path)
+      const link = await this.link('layer', paths.layerLink(name, digest))
       if (link === undefined) return
       if ('damage' in link) damages.push(link.damage)
-      const modifiedAt = (await lstat(join(this.root, path)).catch(() => undefined))?.mtimeMs ?? Date.now()
-      layers.set(digest, { digest, target: 'digest' in link ? link.digest : undefined, modifiedAt })
+      layers.set(digest, { digest, target: 'digest' in link ? link.digest : undefined, modifiedAt: link.modifiedAt })
     })
     return layers
   }
@@ -201,10 +224,10 @@ export class TreeReader {
     return entries.filter(entry => entry.isDirectory()).sort((a, b) => a.name < b.name ? -1 : 1)
   }
 
-  async #size (path: string): Promise<number | undefined> {
+  async #find (path: string): Promise<Found> {
     try {
       const stats = await lstat(join(this.root, path))
-      return stats.isFile() ? stats.size : undefined
+      return { size: stats.size, modifiedAt: stats.mtimeMs, regular: stats.isFile() }
     } catch (error) {
       if (isMissing(error)) return undefined
       throw error

@@ -20,13 +20,18 @@ export interface Damage {
 export interface TagState {
   /** What the tag points to; `undefined` when its link is missing or damaged. */
   readonly current: Digest | undefined
+  /** When it was last pushed, milliseconds since the epoch; `undefined` when its link is missing. */
+  readonly modifiedAt: number | undefined
   /** What it ever pointed to, the present digest included. */
   readonly history: readonly Digest[]
 }
 
-export type Revision =
+export type Manifest =
   | { readonly readable: true, readonly references: ManifestReferences }
   | { readonly readable: false, readonly damage: Damage }
+
+/** A manifest that is linked; `modifiedAt` is when it was last pushed, milliseconds since the epoch. */
+export type Revision = Manifest & { readonly modifiedAt: number }
 
 export interface LayerState {
   /** The digest that a client asks for: the directory's name. */
@@ -34,6 +39,12 @@ export interface LayerState {
   /** The digest that is stored: the link's text; `undefined` when the link is damaged. */
   readonly target: Digest | undefined
   /** When the link was written, milliseconds since the epoch. */
+  readonly modifiedAt: number
+}
+
+export interface UploadState {
+  readonly id: string
+  /** When bytes last arrived, milliseconds since the epoch. */
   readonly modifiedAt: number
 }
 
@@ -46,7 +57,7 @@ export interface RepositoryState {
   readonly tags: ReadonlyMap<Tag, TagState>
   readonly revisions: ReadonlyMap<Digest, Revision>
   readonly layers: ReadonlyMap<Digest, LayerState>
-  /** Uploads that are open. */
-  readonly uploads: number
+  /** Uploads that have not been committed or cancelled, whether or not anybody still works on them. */
+  readonly uploads: readonly UploadState[]
   readonly damages: readonly Damage[]
 }

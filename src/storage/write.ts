@@ -2,10 +2,11 @@
  * Removes from the registry's tree: verbs without policy. Nothing is followed through a symbolic link, and nothing
  * outside the tree is touched.
  */
-import { lstat, mkdir, readdir, realpath, rmdir, unlink, writeFile } from 'node:fs/promises'
-import { dirname, join, sep } from 'node:path'
+import { lstat, mkdir, readdir, rmdir, unlink, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import type { Digest } from '../oci/digest.js'
 import type { RepositoryName } from '../oci/name.js'
+import { contained, isMissing } from './contain.js'
 import * as paths from './paths.js'
 import { isPrunable } from './paths.js'
 
@@ -21,7 +22,6 @@ export const NOTHING: Extent = { bytes: 0, directories: 0, files: 0 }
 export const plus = (a: Extent, b: Extent): Extent => ({ bytes: a.bytes + b.bytes, directories: a.directories + b.directories, files: a.files + b.files })
 
 const codeOf = (error: unknown): string => (error as { code?: string }).code ?? ''
-const isMissing = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes(codeOf(error))
 
 export class TreeWriter {
   /** @param root the directory `docker/registry/v2` of the storage */
@@ -59,11 +59,16 @@ export class TreeWriter {
     await this.#write(paths.layerLink(repository, digest), target)
   }
 
+  /** Writes the link that makes a stored manifest part of a repository. */
+  async linkRevision (repository: RepositoryName, digest: Digest): Promise<void> {
+    await this.ensure(paths.layersDirectory(repository))
+    await this.#write(paths.revisionLink(repository, digest), digest)
+  }
+
   /** Stores a manifest and links it in a repository, as the registry's manifest PUT does. */
   async linkManifest (repository: RepositoryName, digest: Digest, bytes: string): Promise<void> {
-    await this.ensure(paths.layersDirectory(repository))
     await this.#write(paths.blobData(digest), bytes)
-    await this.#write(paths.revisionLink(repository, digest), digest)
+    await this.linkRevision(repository, digest)
   }
 
   /** Makes sure that a directory exists. */
@@ -78,25 +83,18 @@ export class TreeWriter {
   }
 
   async #visit (relative: string, removing: boolean): Promise<Extent> {
-    const parent = await this.#contained(dirname(relative))
-    return parent === undefined ? NOTHING : await visit(join(this.root, relative), removing)
+    return await this.#exists(dirname(relative)) ? await visit(join(this.root, relative), removing) : NOTHING
   }
 
-  /** The real path of a directory of the tree. @throws when a symbolic link leads elsewhere */
-  async #contained (relative: string): Promise<string | undefined> {
-    try {
-      const root = await realpath(this.root)
-      const real = await realpath(join(this.root, relative))
-      if (real !== join(root, relative) && real + sep !== join(root, relative)) throw new Error(`${relative} is reached through a symbolic link; nothing was removed there`)
-      return real
-    } catch (error) {
-      if (isMissing(error)) return undefined
-      throw error
-    }
+  /** @throws when a symbolic link leads there */
+  async #exists (directory: string): Promise<boolean> {
+    const where = await contained(this.root, directory)
+    if (where === 'outside') throw new Error(`${directory} is reached through a symbolic link; nothing was removed there`)
+    return where === 'inside'
   }
 
   async #removeEmpty (relative: string): Promise<'removed' | 'missing' | 'kept'> {
-    if (await this.#contained(dirname(relative)) === undefined) return 'missing'
+    if (!await this.#exists(dirname(relative))) return 'missing'
     try {
       await rmdir(join(this.root, relative))
       return 'removed'
@@ -109,6 +107,9 @@ export class TreeWriter {
 }
 
 async function visit (path: string, removing: boolean): Promise<Extent> {
+  const own = await lstat(path).catch(missing => { if (isMissing(missing)) return undefined; throw missing })
+  if (own === undefined) return NOTHING
+  if (!own.isDirectory()) return await visitFile(path, removing)
   const entries = await readdir(path, { withFileTypes: true }).catch(missing => { if (isMissing(missing)) return undefined; throw missing })
   if (entries === undefined) return NOTHING
   let total: Extent = { bytes: 0, directories: 1, files: 0 }

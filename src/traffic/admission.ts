@@ -20,7 +20,7 @@ export interface AdmissionLimits {
 /** A request could not be held: too many wait, or it waited too long. */
 export class HoldExceeded extends Error {
   override readonly name = 'HoldExceeded'
-  constructor (readonly reason: 'full' | 'timeout' | 'closing') {
+  constructor (readonly reason: 'full' | 'timeout' | 'closing' | 'gone') {
     super(reason === 'full' ? 'too many requests are waiting for the registry' : 'the registry did not become available in time')
   }
 }
@@ -41,6 +41,7 @@ export class Admission {
   #waiting: Waiter[] = []
   readonly #inFlight = { read: 0, write: 0 }
   readonly #watchers = new Set<() => void>()
+  readonly #byPromise = new WeakMap<Promise<Leave>, Waiter>()
   #longestHoldMs = 0
 
   constructor (private readonly limits: AdmissionLimits) {}
@@ -60,15 +61,22 @@ export class Admission {
     if (!this.#holds(traffic, exempt)) return this.#admit(traffic)
     if (this.#waiting.length >= this.limits.maximumRequests) throw new HoldExceeded('full')
     const since = Date.now()
-    return new Promise<Leave>((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#waiting.splice(this.#waiting.indexOf(waiter), 1)
-        waiter.refuse(new HoldExceeded('timeout'))
-      }, this.limits.timeoutSeconds * 1000)
+    let made: Waiter | undefined
+    const held = new Promise<Leave>((resolve, reject) => {
+      const timer = setTimeout(() => { this.#refuse(waiter, 'timeout') }, this.limits.timeoutSeconds * 1000)
       const note = (): void => { this.#longestHoldMs = Math.max(this.#longestHoldMs, Date.now() - since) }
       const waiter: Waiter = { traffic, exempt, timer, admit: leave => { note(); resolve(leave) }, refuse: error => { note(); reject(error) } }
+      made = waiter
       this.#waiting.push(waiter)
     })
+    this.#byPromise.set(held, made!)
+    return held
+  }
+
+  /** Gives up the place of a request whose client has gone. */
+  abandon (held: Promise<Leave>): void {
+    const waiter = this.#byPromise.get(held)
+    if (waiter !== undefined && this.#waiting.includes(waiter)) this.#refuse(waiter, 'gone')
   }
 
   /** Begins to hold, or holds less or more. Requests that waited and are not held any more are admitted in order. */
@@ -88,10 +96,7 @@ export class Admission {
 
   /** Refuses all that wait: the gate is closing. */
   close (): void {
-    for (const waiter of this.#waiting.splice(0)) {
-      clearTimeout(waiter.timer)
-      waiter.refuse(new HoldExceeded('closing'))
-    }
+    for (const waiter of [...this.#waiting]) this.#refuse(waiter, 'closing')
   }
 
   /**
@@ -118,6 +123,12 @@ export class Admission {
   /** Something that `until` may wait for has changed. */
   changed (): void {
     for (const look of [...this.#watchers]) look()
+  }
+
+  #refuse (waiter: Waiter, reason: HoldExceeded['reason']): void {
+    clearTimeout(waiter.timer)
+    this.#waiting.splice(this.#waiting.indexOf(waiter), 1)
+    waiter.refuse(new HoldExceeded(reason))
   }
 
   #holds (traffic: Traffic, exempt: () => boolean): boolean {

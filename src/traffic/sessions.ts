@@ -12,6 +12,8 @@ interface Session {
   lastActive: number
   /** How many claims were made on a digest and not yet used by a manifest. */
   readonly leases: Map<Digest, number>
+  /** Digests that a manifest of this push has used. */
+  readonly used: Set<Digest>
   readonly uploads: Set<string>
 }
 
@@ -54,6 +56,24 @@ export class Sessions {
     this.changed()
   }
 
+  /**
+   * A manifest was pushed that uses these digests. One claim on each is given back. Clients also ask for what they
+   * have just uploaded (docker does): when nothing else of the push is left, those claims end too.
+   */
+  settle (repository: RepositoryName, client: string, digests: readonly Digest[]): void {
+    const session = this.#repositories.get(repository)?.get(client)
+    if (session === undefined) return
+    for (const digest of digests) {
+      session.used.add(digest)
+      this.release(repository, client, digest)
+    }
+    const isOver = session.inFlight <= 1 && session.uploads.size === 0 && [...session.leases.keys()].every(digest => session.used.has(digest))
+    if (!isOver) return
+    session.leases.clear()
+    session.used.clear()
+    this.changed()
+  }
+
   uploadOpened (repository: RepositoryName, client: string, id: string): void {
     this.#session(repository, client).uploads.add(id)
   }
@@ -79,6 +99,16 @@ export class Sessions {
     return session !== undefined && this.#isOpen(session)
   }
 
+  /** Whether a push that is running has this upload open. */
+  isUploading (repository: RepositoryName, id: string): boolean {
+    return this.#live(repository).some(session => session.uploads.has(id))
+  }
+
+  /** Uploads that are open in pushes that are running. */
+  get uploads (): number {
+    return [...this.#repositories.keys()].reduce((sum, name) => sum + this.#live(name).reduce((own, session) => own + session.uploads.size, 0), 0)
+  }
+
   /** Pushing requests of any client that are in the registry's hands right now. */
   inFlight (repository: RepositoryName): number {
     return this.#live(repository).reduce((sum, session) => sum + session.inFlight, 0)
@@ -93,7 +123,7 @@ export class Sessions {
     let clients = this.#repositories.get(repository)
     if (clients === undefined) this.#repositories.set(repository, clients = new Map())
     let session = clients.get(client)
-    if (session === undefined) clients.set(client, session = { inFlight: 0, lastActive: Date.now(), leases: new Map(), uploads: new Set() })
+    if (session === undefined) clients.set(client, session = { inFlight: 0, lastActive: Date.now(), leases: new Map(), used: new Set(), uploads: new Set() })
     return session
   }
 

@@ -1,0 +1,19 @@
+/** Keeps every access inside the registry's tree: no component of a path may be a symbolic link. */
+import { realpath } from 'node:fs/promises'
+import { join } from 'node:path'
+
+const codeOf = (error: unknown): string => (error as { code?: string }).code ?? ''
+export const isMissing = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes(codeOf(error))
+
+export type Containment = 'inside' | 'missing' | 'outside'
+
+/** Where a path of the tree really is. `outside`: it is reached through a symbolic link. */
+export async function contained (root: string, relative: string): Promise<Containment> {
+  try {
+    const real = await realpath(join(root, relative))
+    return real === join(await realpath(root), relative) ? 'inside' : 'outside'
+  } catch (error) {
+    if (isMissing(error)) return 'missing'
+    throw error
+  }
+}
