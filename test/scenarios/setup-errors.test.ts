@@ -32,7 +32,7 @@ const refusals: readonly Refusal[] = [
     },
     says: /photographs/
   },
-  { title: 'a storage directory that is not there', settings: ({ directory }) => ({ storage: { root: join(directory, 'nowhere') } }), says: /nowhere/ },
+  { title: 'a storage directory other than the one that the registry uses', settings: ({ directory }) => ({ storage: { root: join(directory, 'nowhere') } }), says: /nowhere/ },
   {
     title: 'a registry program that is not there',
     settings: ({ config }) => ({ registry: { controller: 'process', config, process: { binary: '/nonexistent/registry' } } } as PartialSettings),

@@ -144,7 +144,10 @@ export async function forget (engine: TestEngine, name: string): Promise<void> {
 /** Makes a stand-in for the Dockerfile's base image when the engine lacks it; it goes when the test ends. */
 export async function nodeImage (t: Test, engine: TestEngine, name: string): Promise<void> {
   if ((await engine.tryDocker('image', 'inspect', name)).code === 0) return
-  // It holds this machine's npm settings, maybe with a password: never leave it behind.
-  t.teardown(() => engine.tryDocker('rmi', '--force', name))
+  // It holds this machine's npm settings, maybe with a password: neither it nor a stage built on it may stay.
+  t.teardown(async () => {
+    await engine.tryDocker('rmi', '--force', name)
+    await engine.tryDocker('image', 'prune', '--force', '--filter', 'label=delgate.test=node')
+  })
   await mustRun(SCRIPT, ['node-image', name], { env: { DOCKER_HOST: engine.host } })
 }
