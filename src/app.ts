@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { pino, type Logger } from 'pino'
 import { Collection } from './collection/collection.js'
@@ -31,7 +31,7 @@ import { JobRunner } from './jobs/runner.js'
 import { JobStore } from './jobs/store.js'
 import type { RepositoryName } from './oci/name.js'
 import { RegistryClient } from './registry/client.js'
-import { SetupError, type RegistryController } from './registry/port.js'
+import { SetupError, type RegistryController, type RegistrySource } from './registry/port.js'
 import { createController } from './registry/select.js'
 import { Upstream } from './registry/upstream.js'
 import { locateTree } from './storage/locate.js'
@@ -67,10 +67,10 @@ export async function createApp (settings: Settings, options: { logger?: Logger 
   const controller = createController(settings, process.env, log)
   const source = await controller.start()
   try {
-    const facts = readRegistryConfig(source.configText, source.environment)
+    const facts = readFacts(source)
     log.info({ from: source.configFrom ?? 'assumed defaults', ...facts }, 'registry configuration')
     refuse(facts)
-    const storage = settings.storage.root ?? facts.rootDirectory
+    const storage = storageOf(settings, facts)
     if (controller.kind === 'process') await mkdir(storage, { recursive: true })
     const root = await locateTree(storage)
     return await compose(settings, controller, facts, root, log)
@@ -78,6 +78,23 @@ export async function createApp (settings: Settings, options: { logger?: Logger 
     await controller.stop()
     throw error
   }
+}
+
+function readFacts ({ configText, configFrom, environment }: RegistrySource): RegistryFacts {
+  try {
+    return readRegistryConfig(configText, environment)
+  } catch (error) {
+    throw error instanceof SetupError && configFrom !== undefined ? new SetupError(`${configFrom}: ${error.message}`) : error
+  }
+}
+
+/** Where Delgate sees the registry's files. A registry that is Delgate's own child sees the same paths. */
+function storageOf ({ registry, storage }: Settings, { rootDirectory }: RegistryFacts): string {
+  if (storage.root === undefined) return rootDirectory
+  if (registry.controller === 'process' && resolve(storage.root) !== resolve(rootDirectory)) {
+    throw new SetupError(`storage.root is ${storage.root}, but the registry stores in ${rootDirectory}, by its own configuration. Leave storage.root out, or make the two the same`)
+  }
+  return storage.root
 }
 
 /** Registries that Delgate cannot serve. */
@@ -105,6 +122,7 @@ async function compose (settings: Settings, controller: RegistryController, fact
       referrers: settings.referrers,
       leased: digest => sessions.leased(repository, digest),
       uploading: upload => sessions.isUploading(repository, upload.id) || upload.modifiedAt > idleSince,
+      idleBefore: idleSince,
       staleBefore: Date.now() - age * 1000
     }
   }
@@ -124,7 +142,7 @@ async function compose (settings: Settings, controller: RegistryController, fact
   const collection = new Collection({ reader, writer, controller, pause, freshness, sessions, tombstones, planOptions, needsRestart: facts.cache !== 'none', timeoutSeconds: settings.collection.timeoutSeconds })
 
   const store = await JobStore.open(join(settings.state.directory, 'jobs'), settings.jobs, (file, err) => { log.warn({ file, err }, 'a file in the journal is no job; it was left where it is') })
-  const runner = new JobRunner(store, collection, settings.collection, log)
+  const runner = new JobRunner(store, collection, { ...settings.collection, leftoversSeconds: settings.drain.sessionIdleSeconds }, log)
   const rehearse = async (plans: Parameters<typeof rehearseDeletion>[0]) => await rehearseDeletion(plans, { reader, writer, keptBy: async (of, references, view) => await keptBy(reader, of, references, { view }) })
   const deleter = new Deleter({ reader, writer, locks, sessions, tombstones, store, runner, planOptions, rehearse, log })
   const pushed = new Pushed({ reader, writer, sessions, tombstones })
@@ -155,23 +173,25 @@ async function compose (settings: Settings, controller: RegistryController, fact
     await pause.restart()
   }
   if (open > 0) log.info({ jobs: open }, 'taking up jobs of an earlier run')
-  return { facts, status, ...lifecycle({ server, settings, runner, pause, admission, upstream, controller }) }
+  return { facts, status, ...lifecycle({ server, settings, runner, collection, pause, admission, upstream, controller }) }
 }
 
 interface Lifecycle {
   readonly server: FastifyInstance
   readonly settings: Settings
   readonly runner: JobRunner
+  readonly collection: Collection
   readonly pause: Pause
   readonly admission: Admission
   readonly upstream: Upstream
   readonly controller: RegistryController
 }
 
-function lifecycle ({ server, settings, runner, pause, admission, upstream, controller }: Lifecycle): Pick<App, 'listen' | 'close'> {
+function lifecycle ({ server, settings, runner, collection, pause, admission, upstream, controller }: Lifecycle): Pick<App, 'listen' | 'close'> {
   let closing: Promise<void> | undefined
   const close = async (): Promise<void> => {
     pause.hurry()
+    collection.hurry()
     admission.close()
     const served = server.close()
     await runner.close()

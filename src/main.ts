@@ -22,12 +22,13 @@ async function main (): Promise<void> {
   const settings = loadSettings({ argv, env: process.env, cwd: process.cwd() })
   const logger = pino({ level: settings.log.level, redact: ['req.headers.authorization'] })
   const app = await createApp(settings, { logger })
-  closeWithGrace({ delay: CLOSE_TIMEOUT_MS, logger: false }, async ({ err, signal }) => {
+  const grace = closeWithGrace({ delay: CLOSE_TIMEOUT_MS, logger: false }, async ({ err, signal }) => {
     if (err !== undefined) logger.fatal({ err }, 'stopping after an error that nobody expected')
     else logger.info({ signal }, 'stopping')
     await app.close()
   })
   const url = await app.listen().catch(async error => {
+    grace.uninstall()
     await app.close()
     throw error
   })

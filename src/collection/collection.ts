@@ -12,7 +12,7 @@ import type { RegistryController } from '../registry/port.js'
 import * as paths from '../storage/paths.js'
 import type { TreeReader } from '../storage/read.js'
 import { scanReferences, type References } from '../storage/scan.js'
-import type { Damage } from '../storage/state.js'
+import type { Damage, RepositoryState } from '../storage/state.js'
 import type { Extent, TreeWriter } from '../storage/write.js'
 import type { Sessions } from '../traffic/sessions.js'
 import type { Tombstones } from '../traffic/tombstones.js'
@@ -33,6 +33,19 @@ export interface CollectionRequest {
   readonly unlinked: boolean
   /** It asks for everything that nothing uses, not only for what its plans left. */
   readonly garbage: boolean
+  /** An earlier collection has done all but what running pushes relied on. */
+  readonly leftovers: boolean
+}
+
+/** Who asks for a collection. */
+export interface Requester {
+  readonly requests: readonly CollectionRequest[]
+  readonly onPhase: (phase: CollectionPhase) => void
+  /**
+   * Called when nobody writes any more. The sweep takes everything that is unused, so deletions that were accepted
+   * meanwhile belong to this collection too.
+   */
+  readonly join: () => Promise<readonly CollectionRequest[]>
 }
 
 export type CollectionOutcome =
@@ -71,11 +84,19 @@ interface Run {
 }
 
 export class Collection {
+  readonly #closing = new AbortController()
+
   constructor (private readonly parts: CollectionParts) {}
 
+  /** Ends a collector that runs: the gate is closing, and the collection will be made again at the next start. */
+  hurry (): void {
+    this.#closing.abort()
+  }
+
   /** Runs one collection. It never throws: what went wrong is in the outcome. */
-  async run (requests: readonly CollectionRequest[], onPhase: (phase: CollectionPhase) => void): Promise<CollectionOutcome> {
+  async run ({ requests, onPhase, join }: Requester): Promise<CollectionOutcome> {
     const { pause } = this.parts
+    if (requests.every(request => request.leftovers) && await this.#isBlocked(requests)) return { outcome: 'postponed', reason: 'pushes still rely on what is left' }
     if (pause.problem !== undefined) return { outcome: 'postponed', reason: pause.problem }
     let held = false
     let run: Run | undefined
@@ -89,7 +110,7 @@ export class Collection {
       held = await pause.stopWrites()
       if (!held) return { outcome: 'postponed', reason: 'pushes were still transferring when the time to wait for them was up' }
       onPhase('collect')
-      const collected = await this.#collect(requests, empty)
+      const collected = await this.#collect([...requests, ...await join()], empty)
       if ('outcome' in collected) outcome = collected
       else outcome = { outcome: 'collected', ...(run = collected) }
     } catch (error) {
@@ -164,10 +185,19 @@ export class Collection {
           receipts.set(id, add(receipts.get(id)!, await execute(rest, writer, { tombstones, quiet: true })))
           state = await reader.repository(name)
         }
-        const isHeldOpen = state.exists && state.revisions.size === 0 && state.tags.size === 0
-        if (isHeldOpen || plan.candidates.some(digest => planOptions(name).leased(digest) && state.layers.has(digest))) unfinished.add(id)
+        if (isHeldOpen(state, plan, planOptions(name))) unfinished.add(id)
       }
     }
+  }
+
+  /** Whether running pushes still hold what earlier collections had to leave; asked before anybody is held for it. */
+  async #isBlocked (requests: readonly CollectionRequest[]): Promise<boolean> {
+    const { reader, planOptions } = this.parts
+    for (const plan of requests.flatMap(request => request.plans)) {
+      const options = planOptions(plan.repository)
+      if (isHeldOpen(await reader.repository(plan.repository), plan, options) || plan.candidates.some(digest => options.leased(digest))) return true
+    }
+    return false
   }
 
   /** A repository with only one of its two directories is hidden from one version of the collector. */
@@ -201,8 +231,9 @@ export class Collection {
     await this.parts.freshness.spoil()
     const lower = await raiseShield(this.parts.writer, [...new Set([...references.aliased, ...await this.#leased()])])
     try {
-      const result = await this.parts.controller.collect(AbortSignal.timeout(this.parts.timeoutSeconds * 1000))
+      const result = await this.parts.controller.collect(AbortSignal.any([AbortSignal.timeout(this.parts.timeoutSeconds * 1000), this.#closing.signal]))
       if (result.outcome === 'collected') return undefined
+      if (this.#closing.signal.aborted) return { outcome: 'postponed', reason: 'Delgate was stopped' }
       const how = result.exitCode === undefined ? `did not end within ${this.parts.timeoutSeconds} s or could not be run` : `ended with exit code ${result.exitCode}`
       return { outcome: 'failed', reason: `the registry's garbage-collect ${how}`, output: result.output }
     } finally {
@@ -267,6 +298,14 @@ export class Collection {
       receipts.set(id, addToReceipt(receipts.get(id)!, { kept }))
     }
   }
+}
+
+/** Whether a push that runs keeps a link, or a repository in which nothing else is left, that a plan was about. */
+function isHeldOpen (state: RepositoryState, plan: Plan, options: PlanOptions): boolean {
+  if (!state.exists) return false
+  if (plan.candidates.some(digest => state.layers.has(digest) && options.leased(digest))) return true
+  const isEmpty = state.revisions.size === 0 && state.tags.size === 0
+  return isEmpty && (state.uploads.some(upload => options.uploading(upload)) || [...state.layers.values()].some(layer => options.leased(layer.digest) || layer.modifiedAt >= options.idleBefore))
 }
 
 function add (receipt: Receipt, more: Receipt): Receipt {

@@ -18,9 +18,9 @@ export class Freshness {
   /** From now on the registry may remember what is gone. */
   async spoil (): Promise<void> {
     if (this.#stale) return
-    this.#stale = true
     const file = await open(this.path, 'w', 0o600)
     await file.sync().finally(async () => { await file.close() })
+    this.#stale = true
   }
 
   /** The registry has forgotten. */

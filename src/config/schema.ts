@@ -150,7 +150,7 @@ export const settingsSchema = {
     trustProxy: {
       anyOf: [{ type: 'boolean' }, { type: 'array', items: text }],
       default: false,
-      description: 'Whose X-Forwarded-* headers are believed: true (anyone\'s), false (nobody\'s), or a list of addresses and CIDR ranges. Default: false.'
+      description: 'Whose X-Forwarded-For says where a request comes from: true (anyone\'s), false (nobody\'s), or a list of addresses and CIDR ranges. Default: false.'
     },
     cors: {
       ...object,

@@ -48,6 +48,8 @@ export interface PlanOptions {
   readonly leased: (digest: Digest) => boolean
   /** Whether somebody still works on an upload. */
   readonly uploading: (upload: UploadState) => boolean
+  /** In a repository without manifests, so are those that are older than this. Milliseconds since the epoch. */
+  readonly idleBefore: number
   /** Layer links that nothing uses and that are older than this go as well, milliseconds since the epoch. */
   readonly staleBefore: number
 }
@@ -112,6 +114,8 @@ function planManifest (state: RepositoryState, digest: Digest, options: PlanOpti
   if (!state.revisions.has(digest) && tags.length === 0) return { outcome: 'unknown' }
   const index = indexListing(state, digest)
   if (index !== undefined) return { outcome: 'denied', by: index, tags: tagsReaching(state, index) }
+  const blind = [...state.tags].find(([, tag]) => tag.current === undefined && tag.history.includes(digest))
+  if (blind !== undefined) return { outcome: 'denied', by: digest, tags: [blind[0]], damage: damageOfTag(state, blind[0]) }
   for (const [by, revision] of state.revisions) {
     if (by !== digest && !revision.readable) return { outcome: 'denied', by, tags: tagsReaching(state, by), damage: revision.damage }
   }
@@ -142,7 +146,9 @@ function planBlob (state: RepositoryState, digest: Digest, options: PlanOptions)
     if (!revision.readable) return { outcome: 'denied', by, tags: tagsReaching(state, by), damage: revision.damage }
     if (usesLayer(state, revision.references, digest)) return { outcome: 'denied', by, tags: tagsReaching(state, by) }
   }
-  const layers = options.leased(digest) ? [] : [digest]
+  // The content may be linked under the names of two algorithms.
+  const names = [...state.layers.values()].filter(other => other.digest === digest || (other.target !== undefined && other.target === layer.target)).map(other => other.digest)
+  const layers = names.some(name => options.leased(name)) ? [] : names
   const warnings = layers.length === 0 ? [`blob ${digest} is kept: a push that is running uses it`] : []
   return { outcome: 'planned', plan: { repository: state.name, tags: [], manifests: [], history: [], layers, empties: false, candidates: stored([digest], state), kept: [], warnings, blind: false } }
 }
@@ -223,20 +229,24 @@ function hiding (state: RepositoryState, remaining: readonly Digest[], gone: Rea
     if (!revision.readable) return revision.damage
   }
   const blindTag = [...state.tags].find(([name, tag]) => !gone.has(name) && pointedTo(tag).length === 0)
-  if (blindTag !== undefined) return state.damages.find(damage => damage.kind === 'tag' && damage.path.includes(`/${blindTag[0]}/`)) ?? { kind: 'tag', path: blindTag[0], reason: 'it is not known what the tag points to' }
+  if (blindTag !== undefined) return damageOfTag(state, blindTag[0])
   return state.damages.find(damage => damage.kind === 'tree')
 }
+
+const damageOfTag = (state: RepositoryState, tag: Tag): Damage =>
+  state.damages.find(damage => damage.kind === 'tag' && damage.path.includes(`/${tag}/`)) ?? { kind: 'tag', path: tag, reason: 'it is not known what the tag points to' }
 
 function unusedLayers (state: RepositoryState, manifests: ReadonlySet<Digest>, selection: Selection, options: PlanOptions): Digest[] {
   const used = usedBy(state, [...state.revisions.keys()].filter(digest => !manifests.has(digest)))
   const before = new Set([...usedBy(state, manifests), ...(selection.layers ?? [])])
   // What an unreadable manifest used is not known: whatever nothing else uses may have been its own.
   const any = selection.everything === true || isBlind(state, manifests)
+  const oldest = manifests.size === state.revisions.size ? options.idleBefore : options.staleBefore
   return [...state.layers.values()].filter(layer => {
     const names = layer.target === undefined ? [layer.digest] : [layer.digest, layer.target]
     if (names.some(name => used.has(name) || options.leased(name))) return false
     if (any || names.some(name => before.has(name))) return true
-    return layer.target !== undefined && layer.modifiedAt < options.staleBefore
+    return layer.target !== undefined && layer.modifiedAt < oldest
   }).map(layer => layer.digest).sort()
 }
 

@@ -8,6 +8,7 @@ import { blobUnknown, manifestUnknown, type CodedError } from '../errors.js'
 import { parseDigest, type Digest } from '../oci/digest.js'
 import type { RepositoryName } from '../oci/name.js'
 import type { Route } from '../oci/route.js'
+import type { Answered } from '../registry/upstream.js'
 import type { Admission } from '../traffic/admission.js'
 import type { RepositoryLocks } from '../traffic/locks.js'
 import type { Sessions } from '../traffic/sessions.js'
@@ -50,7 +51,7 @@ export class Gate {
 
   /** Lets a request pass to the registry, or holds it. @throws HoldExceeded */
   async enter (request: FastifyRequest, reply: FastifyReply, route: Route): Promise<void> {
-    const passage: Passage = { route, client: request.ip, claim: undefined, ends: [], closed: false, forwarded: false }
+    const passage: Passage = { route, client: `${request.ip} ${request.headers['user-agent'] ?? ''}`, claim: undefined, ends: [], closed: false, forwarded: false }
     reply.raw.once('close', () => { passage.closed = true; end(passage) })
     ;(request as Carrier)[kPassage] = passage
     const writes = isWrite(request.method, route)
@@ -66,19 +67,25 @@ export class Gate {
   /**
    * The request goes to the registry now. A client that goes away does not end what the registry does with it: a
    * manifest PUT keeps its turn until the registry has answered.
-   * @returns to be called when it has
+   * @returns what wants to know the answer, if anything does
    */
-  forwarding (request: FastifyRequest): (() => void) | undefined {
+  forwarding (request: FastifyRequest): Answered | undefined {
     const passage = (request as Carrier)[kPassage]
-    if (passage === undefined) return undefined
+    if (passage === undefined || !('repository' in passage.route) || !isWrite(request.method, passage.route)) return undefined
+    const { repository } = passage.route
     passage.forwarded = true
-    return () => {
+    return async response => {
+      try {
+        if (response !== undefined) await this.#note(request, passage, repository, response)
+      } catch (error) {
+        request.log.error({ err: error, repository }, 'what a push achieved could not be noted')
+      }
       passage.forwarded = false
       end(passage)
     }
   }
 
-  /** Passes the registry's answer on, once what it means has been noted. */
+  /** Passes the registry's answer on, unless its cache says that something exists which does not. */
   async leave (request: FastifyRequest, reply: FastifyReply, upstream: UpstreamAnswer): Promise<void> {
     const passage = (request as Carrier)[kPassage]
     const route = passage?.route
@@ -92,7 +99,6 @@ export class Gate {
       for (const header of Object.keys(upstream.headers)) reply.removeHeader(header)
       return await answer(unknown, request, reply)
     }
-    if (isWrite(request.method, route)) await this.#note(request, passage, route.repository, upstream)
     void reply.send(upstream.stream)
   }
 
@@ -126,14 +132,14 @@ export class Gate {
   }
 
   /** Notes what a pushing request achieved. */
-  async #note (request: FastifyRequest, passage: Passage, repository: RepositoryName, upstream: UpstreamAnswer): Promise<void> {
+  async #note (request: FastifyRequest, passage: Passage, repository: RepositoryName, upstream: Pick<UpstreamAnswer, 'statusCode' | 'headers'>): Promise<void> {
     const { sessions, tombstones, pushed } = this.parts
     const { route, client, claim } = passage
     const { statusCode } = upstream
     const uploadId = header(upstream, 'docker-upload-uuid')
     if (statusCode === 202 && route.kind === 'uploads' && uploadId !== undefined) sessions.uploadOpened(repository, client, uploadId)
     if (route.kind === 'upload' && ((statusCode < 300 && request.method !== 'PATCH' && request.method !== 'GET') || statusCode === 404)) sessions.uploadClosed(repository, route.id)
-    const confirmed = claim !== undefined && (statusCode === 201 || (isRead(request.method) && statusCode === 200))
+    const confirmed = claim !== undefined && (statusCode === 201 || (request.method === 'HEAD' && statusCode === 200 && !tombstones.isLayerBuried(repository, claim)))
     if (confirmed) {
       // The lease outlives the request: until a manifest uses the digest, or the client is idle for too long.
       passage.claim = undefined
@@ -167,7 +173,7 @@ function claimOf (request: FastifyRequest, route: Route): Digest | undefined {
   return parseDigest(query.get('digest') ?? query.get('mount') ?? undefined)
 }
 
-function header (upstream: UpstreamAnswer, name: string): string | undefined {
+function header (upstream: Pick<UpstreamAnswer, 'headers'>, name: string): string | undefined {
   const value = upstream.headers[name]
   return Array.isArray(value) ? value[0] : value
 }

@@ -11,9 +11,9 @@ const WAIT_MAXIMUM_SECONDS = 3600
 export function parseWait (header: string | string[] | undefined): number | undefined {
   const preferences = (Array.isArray(header) ? header.join(',') : header ?? '').split(',').map(preference => preference.trim())
   for (const preference of preferences) {
-    const [name, value] = preference.split('=', 2).map(part => part.trim())
+    const [name, value] = preference.split(';', 1)[0]!.split(/=(.*)/s, 2).map(part => part.trim())
     if (name?.toLowerCase() !== 'wait') continue
-    if (value === undefined || !/^"?\d{1,9}"?$/.test(value)) throw requestInvalid('malformed Prefer header: expected wait=<seconds>')
+    if (value === undefined || !/^(\d{1,9}|"\d{1,9}")$/.test(value)) throw requestInvalid('malformed Prefer header: expected wait=<seconds>')
     return Math.min(Number(value.replaceAll('"', '')), WAIT_MAXIMUM_SECONDS)
   }
   return undefined

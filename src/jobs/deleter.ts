@@ -91,14 +91,14 @@ export class Deleter {
   /** Finishes what an earlier process began to unlink. Before the first request is served. */
   async recover (): Promise<number> {
     const open = this.parts.store.list().filter(isOpen).reverse()
-    for (const job of open) {
+    for (const job of this.parts.store.list().filter(job => job.state !== 'done')) {
       const rest: Plan[] = []
       for (const earlier of job.plans) {
         const state = await this.parts.reader.repository(earlier.repository)
         this.#bury(earlier, state)
         if (!job.unlinked) rest.push(planRest(state, earlier, Date.parse(job.createdAt), this.parts.planOptions(earlier.repository, job.target.type)))
       }
-      if (job.unlinked) continue
+      if (job.unlinked || !isOpen(job)) continue
       await this.#unlink(job, rest).catch(async error => { await this.#interrupted(job, error as Error) })
     }
     return open.length

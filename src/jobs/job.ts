@@ -36,6 +36,8 @@ export interface Job {
   readonly nextAttemptAt?: string
   /** Whether the links that the plans name have been removed. */
   readonly unlinked: boolean
+  /** A collection has done all but what running pushes relied on. */
+  readonly leftovers: boolean
   /** What was decided, one plan a repository: what an interrupted run is finished from. Not shown. */
   readonly plans: readonly Plan[]
 }
@@ -43,7 +45,7 @@ export interface Job {
 /** A new job. Ids sort by the time of creation. */
 export function newJob (kind: Job['kind'], target: Target, plans: readonly Plan[]): Job {
   const id = `${Date.now().toString(36).padStart(9, '0')}-${randomBytes(4).toString('hex')}`
-  return { id, kind, target, state: 'running', phase: 'unlink', createdAt: new Date().toISOString(), receipt: EMPTY_RECEIPT, attempts: 0, unlinked: false, plans }
+  return { id, kind, target, state: 'running', phase: 'unlink', createdAt: new Date().toISOString(), receipt: EMPTY_RECEIPT, attempts: 0, unlinked: false, leftovers: false, plans }
 }
 
 /** Whether nothing more will happen to the job. A failed one that will be tried again has ended for those who wait. */
@@ -53,7 +55,7 @@ export const hasEnded = (job: Job): boolean => job.state === 'done' || job.state
 export const isOpen = (job: Job): boolean => job.state === 'queued' || job.state === 'running' || (job.state === 'failed' && job.nextAttemptAt !== undefined)
 
 /** What clients see. */
-export function publicJob (job: Job): Omit<Job, 'plans' | 'unlinked'> {
-  const { plans: _, unlinked: __, ...shown } = job
+export function publicJob (job: Job): Omit<Job, 'plans' | 'unlinked' | 'leftovers'> {
+  const { plans: _, unlinked: __, leftovers: ___, ...shown } = job
   return shown
 }

@@ -2,7 +2,7 @@
  * Runs collections for jobs, one at a time. Jobs that arrive meanwhile, or shortly after each other, share the next
  * one. A job that failed is tried again, later and later.
  */
-import type { Collection, CollectionOutcome, CollectionPhase } from '../collection/collection.js'
+import type { Collection, CollectionOutcome, CollectionPhase, CollectionRequest } from '../collection/collection.js'
 import { addToReceipt } from '../deletion/receipt.js'
 import { isOpen, type Job, type JobPhase } from './job.js'
 import type { JobStore } from './store.js'
@@ -15,6 +15,8 @@ export interface RunnerSettings {
   /** The first pause before a failed job is tried again, seconds; it doubles each time up to the maximum. */
   readonly retryMinimumSeconds: number
   readonly retryMaximumSeconds: number
+  /** How long to wait for pushes to let go of what a job had to leave, seconds. */
+  readonly leftoversSeconds: number
   /** How often a job is tried in all. */
   readonly attempts: number
 }
@@ -75,9 +77,14 @@ export class JobRunner {
     if (this.#closed || this.#running !== undefined) return
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => {
-      this.#running = this.#batch().catch(error => { this.log.error({ err: error }, 'a collection could not be recorded; it will be tried again') }).finally(() => {
+      let pauseSeconds: number | undefined
+      this.#running = this.#batch().catch(error => {
+        this.log.error({ err: error }, 'a collection could not be recorded; it will be tried again')
+        pauseSeconds = this.settings.retryMaximumSeconds
+      }).finally(() => {
         this.#running = undefined
-        this.#next()
+        if (pauseSeconds === undefined) this.#next()
+        else this.#schedule(pauseSeconds)
       })
     }, seconds * 1000)
   }
@@ -96,26 +103,34 @@ export class JobRunner {
     // A failed job whose time has not come yet goes along: the collection is made anyway.
     const jobs = this.store.list().filter(job => isDue(job) && !this.#taken.has(job.id)).reverse()
     if (jobs.length === 0) return
-    jobs.forEach(({ id }) => this.#taken.add(id))
     try {
       await this.#collect(jobs)
     } finally {
-      jobs.forEach(({ id }) => this.#taken.delete(id))
+      this.#taken.clear()
     }
     await this.store.prune()
+  }
+
+  async #take (jobs: readonly Job[]): Promise<Job[]> {
+    jobs.forEach(({ id }) => this.#taken.add(id))
+    return await this.#record(jobs, job => ({ ...withoutRetry(job), state: 'running', attempts: job.attempts + 1 }))
   }
 
   async #collect (jobs: readonly Job[]): Promise<void> {
     this.#collections++
     this.log.info({ jobs: jobs.map(job => job.id) }, 'collection begins')
-    let current = await this.#record(jobs, job => ({ ...withoutRetry(job), state: 'running', attempts: job.attempts + 1 }))
+    let current = await this.#take(jobs)
     const onPhase = (phase: CollectionPhase): void => {
       current = current.map(job => ({ ...job, phase }))
       this.log.info({ phase, jobs: current.length }, 'collection phase')
       for (const job of current) void this.store.save(job).catch(error => { this.log.warn({ err: error, jobId: job.id }, 'the phase of a job could not be recorded') })
     }
-    const requests = current.map(job => ({ id: job.id, plans: job.plans, since: Date.parse(job.createdAt), unlinked: job.unlinked, garbage: job.kind === 'collection' }))
-    const outcome = await this.collection.run(requests, onPhase)
+    const join = async (): Promise<CollectionRequest[]> => {
+      const late = await this.#take(this.store.list().filter(job => isDue(job) && !this.#taken.has(job.id)).reverse())
+      current = [...current, ...late.map(job => ({ ...job, phase: 'collect' as const }))]
+      return late.map(toRequest)
+    }
+    const outcome = await this.collection.run({ requests: current.map(toRequest), onPhase, join })
     await this.#finish(current, outcome)
   }
 
@@ -125,9 +140,9 @@ export class JobRunner {
       this.#postponed = 0
       await this.#record(jobs, job => {
         const { error: _, ...rest } = job
-        const further = { ...rest, unlinked: true, receipt: merge(job, outcome.receipts) }
+        const further: Job = { ...rest, unlinked: true, receipt: merge(job, outcome.receipts) }
         // A push still relies on something that the job would have freed: it is looked at again once that is over.
-        if (outcome.unfinished.has(job.id)) return { ...further, state: 'queued', phase: 'waiting', nextAttemptAt: this.#later(1) }
+        if (outcome.unfinished.has(job.id)) return { ...further, state: 'queued', phase: 'waiting', leftovers: true, attempts: 0, nextAttemptAt: after(this.settings.leftoversSeconds) }
         return { ...further, state: 'done', phase: 'ended', endedAt }
       })
       this.log.info({ jobs: jobs.map(job => job.id) }, 'collection done')
@@ -158,9 +173,20 @@ export class JobRunner {
 
   #later (attempt: number): string {
     const seconds = Math.min(this.settings.retryMaximumSeconds, this.settings.retryMinimumSeconds * 2 ** (attempt - 1))
-    return new Date(Date.now() + seconds * 1000).toISOString()
+    return after(seconds)
   }
 }
+
+const after = (seconds: number): string => new Date(Date.now() + seconds * 1000).toISOString()
+
+const toRequest = (job: Job): CollectionRequest => ({
+  id: job.id,
+  plans: job.plans,
+  since: Date.parse(job.createdAt),
+  unlinked: job.unlinked,
+  garbage: job.kind === 'collection',
+  leftovers: job.leftovers
+})
 
 /** Whether a collection should take the job up; while its links are being removed it is not ready for one. */
 const isDue = (job: Job): boolean => isOpen(job) && job.phase !== 'unlink'

@@ -26,7 +26,7 @@ export type Route =
   | { readonly kind: 'invalid', readonly error: CodedError }
 
 const PREFIX = '/v2'
-const UPLOAD_ID = /^[a-zA-Z0-9\-_.=]+$/
+const UPLOAD_ID = /^(?!\.+$)[a-zA-Z0-9\-_.=]+$/
 const invalid = (error: CodedError): Route => ({ kind: 'invalid', error })
 
 /**

@@ -14,13 +14,18 @@ const KEEP_ALIVE_MS = 30_000
 type Callback = (error: Error | null, response: Dispatcher.ResponseData) => void
 
 /**
- * Key among a request's headers, never sent: called once the registry has answered or can no longer do so. The proxy
- * plugin says nothing of a request whose client has gone, but the registry may still be at work on it.
+ * Told of the registry's answer, or `undefined` when there is none, before the client is. It must not throw.
+ */
+export type Answered = (response: Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'> | undefined) => Promise<void>
+
+/**
+ * Key among a request's headers, never sent: an `Answered`. The proxy plugin says nothing of a request whose client
+ * has gone, but the registry may still be at work on it.
  */
 export const kAnswered = Symbol('answered')
 
-function takeAnswered (headers: unknown): (() => void) | undefined {
-  const carrier = headers as { [kAnswered]?: () => void }
+function takeAnswered (headers: unknown): Answered | undefined {
+  const carrier = headers as { [kAnswered]?: Answered }
   const answered = carrier[kAnswered]
   delete carrier[kAnswered]
   return answered
@@ -41,7 +46,7 @@ export class Upstream {
     const keeping = { ...options, reset: false }
     if (callback === undefined) return this.#agent.request(keeping)
     const answered = takeAnswered(keeping.headers)
-    this.#agent.request(keeping, answered === undefined ? callback : (error, response) => { answered(); callback(error, response) })
+    this.#agent.request(keeping, answered === undefined ? callback : (error, response) => { void answered(error === null ? response : undefined).then(() => { callback(error, response) }) })
   }) as Dispatcher['request']
 
   /** Opens new connections from now on; those in use end with their requests. */
