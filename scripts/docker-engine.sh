@@ -6,7 +6,8 @@
 #   scripts/docker-engine.sh registry-image NAME BINARY CONFIG_PATH
 #                                                 the official images' layout around a registry binary
 #   scripts/docker-engine.sh node-image NAME      this machine's node and npm, with its certificates and npm settings:
-#                                                 never push it, delete it after use
+#                                                 never push it, delete it after use, and what was built on it:
+#                                                 docker image prune --force --filter label=delgate.test=node
 # The image commands use the engine that DOCKER_HOST names.
 set -eu
 
@@ -143,7 +144,7 @@ node_image () {
   ln -s ../lib/node_modules/npm/bin/npm-cli.js "$root/usr/bin/npm"
   if [ -f "$HOME/.npmrc" ]; then cp "$HOME/.npmrc" "$root/root/.npmrc"; fi
   if [ -f /etc/ssl/certs/ca-certificates.crt ]; then cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"; fi
-  import_root "$root" "$1" --change 'CMD ["node"]' --change 'ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt'
+  import_root "$root" "$1" --change 'CMD ["node"]' --change 'LABEL delgate.test=node' --change 'ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt'
 }
 
 command=${1:-}
@@ -153,5 +154,5 @@ case "$command" in
   stop) stop "$@" ;;
   registry-image) registry_image "$@" ;;
   node-image) node_image "$@" ;;
-  *) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 2 ;;
+  *) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac

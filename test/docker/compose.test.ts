@@ -8,6 +8,7 @@ import { freePort, until } from '../support/temporary.js'
 import { eachRegistry } from '../support/tools.js'
 
 const BUILD_TIMEOUT = 280_000
+t.setTimeout(900_000)
 const engine = await obtainEngine(t)
 const compose = await composeCommand()
 const skip = engine.skip || skipWithoutCompose()

@@ -13,6 +13,7 @@ import { eachRegistry } from '../support/tools.js'
 
 const quiet = { info () {}, warn () {}, error () {} }
 const never = new AbortController().signal
+t.setTimeout(600_000)
 const engine = await obtainEngine(t)
 
 function controller (docker: DockerOptions['docker'], url = 'http://127.0.0.1:1'): DockerController {

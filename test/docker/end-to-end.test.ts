@@ -10,6 +10,7 @@ import { USERS } from '../support/registry.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { eachRegistry, type RegistryTool } from '../support/tools.js'
 
+t.setTimeout(600_000)
 const engine = await obtainEngine(t)
 
 /** Delgate with the docker controller, otherwise with the settings of the other tests. */
