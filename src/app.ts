@@ -31,7 +31,7 @@ import { JobRunner } from './jobs/runner.js'
 import { JobStore } from './jobs/store.js'
 import type { RepositoryName } from './oci/name.js'
 import { RegistryClient } from './registry/client.js'
-import { SetupError, type RegistryController, type RegistrySource } from './registry/port.js'
+import { SetupError, type RegistryController } from './registry/port.js'
 import { createController } from './registry/select.js'
 import { Upstream } from './registry/upstream.js'
 import { locateTree } from './storage/locate.js'
@@ -67,7 +67,7 @@ export async function createApp (settings: Settings, options: { logger?: Logger 
   const controller = createController(settings, process.env, log)
   const source = await controller.start()
   try {
-    const facts = readFacts(source)
+    const facts = readRegistryConfig(source.configText, source.environment, source.configFrom)
     log.info({ from: source.configFrom ?? 'assumed defaults', ...facts }, 'registry configuration')
     refuse(facts)
     const storage = storageOf(settings, facts)
@@ -77,14 +77,6 @@ export async function createApp (settings: Settings, options: { logger?: Logger 
   } catch (error) {
     await controller.stop()
     throw error
-  }
-}
-
-function readFacts ({ configText, configFrom, environment }: RegistrySource): RegistryFacts {
-  try {
-    return readRegistryConfig(configText, environment)
-  } catch (error) {
-    throw error instanceof SetupError && configFrom !== undefined ? new SetupError(`${configFrom}: ${error.message}`) : error
   }
 }
 

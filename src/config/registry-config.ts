@@ -53,10 +53,11 @@ type Mapping = { [key: string]: unknown }
 /**
  * Reads a registry's configuration as distribution's `configuration/parser.go` does: the file, then `REGISTRY_…` variables.
  * @param text the file; `undefined` when it cannot be had, then the official images' default stands in for it.
+ * @param name what the file is called in messages
  * @throws SetupError when the file or a variable is not YAML.
  */
-export function readRegistryConfig (text: string | undefined, environment: Readonly<Record<string, string | undefined>>): RegistryFacts {
-  const config = mapping(parseYaml(text ?? OFFICIAL_DEFAULT, 'the registry\'s configuration file'))
+export function readRegistryConfig (text: string | undefined, environment: Readonly<Record<string, string | undefined>>, name = 'the registry\'s configuration file'): RegistryFacts {
+  const config = mapping(parseYaml(text ?? OFFICIAL_DEFAULT, name))
   for (const section of PARAMETER_SECTIONS) config[section] = named(config[section])
   // Sorted, so that REGISTRY_STORAGE comes before REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY.
   for (const name of Object.keys(environment).sort()) {

@@ -63,6 +63,8 @@ interface Selection {
   /** Named by an interrupted run of the same deletion. */
   readonly layers?: readonly Digest[]
   readonly everything?: boolean
+  /** Manifests that stay whatever lists them. */
+  readonly stay?: ReadonlySet<Digest>
 }
 
 /** Plans a deletion. */
@@ -75,7 +77,7 @@ export function plan (state: RepositoryState, target: RepositoryTarget, options:
     case 'manifest': return planManifest(state, target.digest, options)
     case 'tags': return state.tags.size === 0 ? { outcome: 'unknown' } : planned(state, { tags: new Set(state.tags.keys()), manifests: histories(state, state.tags.keys()) }, options)
     case 'repository': return state.exists ? planned(state, { tags: new Set(state.tags.keys()), manifests: state.revisions.keys(), everything: true }, options) : { outcome: 'unknown' }
-    case 'untagged': return unlessNothing(select(state, { tags: new Set(), manifests: untagged(state, options) }, options))
+    case 'untagged': return planUntagged(state, options)
     case 'garbage': return unlessNothing(select(state, { tags: new Set(), manifests: [] }, options))
     case 'blob': return planBlob(state, target.digest, options)
   }
@@ -127,7 +129,7 @@ function unlessNothing (plan: Plan): Planned {
 }
 
 /** Manifests that no tag reaches, directly or through an index, and that are not attached to one that stays. */
-function untagged (state: RepositoryState, options: PlanOptions): Digest[] {
+function planUntagged (state: RepositoryState, options: PlanOptions): Planned {
   const reached = closure(state, [...state.tags.values()].flatMap(pointedTo))
   for (let before = -1; before < reached.size;) {
     before = reached.size
@@ -136,7 +138,8 @@ function untagged (state: RepositoryState, options: PlanOptions): Digest[] {
       if ((subject !== undefined && reached.has(subject)) || options.leased(digest)) closure(state, [digest]).forEach(found => reached.add(found))
     }
   }
-  return [...state.revisions.keys()].filter(digest => !reached.has(digest) && state.revisions.get(digest)!.readable)
+  const manifests = [...state.revisions.keys()].filter(digest => !reached.has(digest) && state.revisions.get(digest)!.readable)
+  return unlessNothing(select(state, { tags: new Set(), manifests, stay: reached }, options))
 }
 
 function planBlob (state: RepositoryState, digest: Digest, options: PlanOptions): Planned {
@@ -190,7 +193,7 @@ function grow (state: RepositoryState, selection: Selection, options: PlanOption
   let named = new Set(selection.manifests)
   for (;;) {
     const candidates = closure(state, named)
-    const manifests = unreached(state, tags, candidates, digest => selection.everything !== true && digest !== selection.explicit && options.leased(digest))
+    const manifests = unreached(state, tags, candidates, digest => selection.stay?.has(digest) === true || (selection.everything !== true && digest !== selection.explicit && options.leased(digest)))
     const attached = options.referrers === 'purge' ? attachedTo(state, manifests, tags, candidates) : { tags: [], manifests: [] }
     if (attached.tags.length === 0 && attached.manifests.length === 0) return { tags, manifests, candidates }
     attached.tags.forEach(tag => tags.add(tag))
@@ -198,10 +201,10 @@ function grow (state: RepositoryState, selection: Selection, options: PlanOption
   }
 }
 
-/** The candidates that no remaining tag, no other linked index and no running push reaches. */
-function unreached (state: RepositoryState, gone: ReadonlySet<Tag>, candidates: ReadonlySet<Digest>, leased: (digest: Digest) => boolean): Set<Digest> {
+/** The candidates that no remaining tag, no other linked index and nothing else that stays reaches. */
+function unreached (state: RepositoryState, gone: ReadonlySet<Tag>, candidates: ReadonlySet<Digest>, stays: (digest: Digest) => boolean): Set<Digest> {
   const roots = [...state.tags].filter(([name]) => !gone.has(name)).flatMap(([, tag]) => pointedTo(tag))
-  const others = [...state.revisions.keys()].filter(digest => !candidates.has(digest) || leased(digest))
+  const others = [...state.revisions.keys()].filter(digest => !candidates.has(digest) || stays(digest))
   const reached = closure(state, [...roots, ...others])
   return new Set([...candidates].filter(digest => !reached.has(digest)))
 }
@@ -241,7 +244,8 @@ function unusedLayers (state: RepositoryState, manifests: ReadonlySet<Digest>, s
   const before = new Set([...usedBy(state, manifests), ...(selection.layers ?? [])])
   // What an unreadable manifest used is not known: whatever nothing else uses may have been its own.
   const any = selection.everything === true || isBlind(state, manifests)
-  const oldest = manifests.size === state.revisions.size ? options.idleBefore : options.staleBefore
+  const isBare = [...state.revisions.keys()].every(digest => manifests.has(digest))
+  const oldest = isBare ? options.idleBefore : options.staleBefore
   return [...state.layers.values()].filter(layer => {
     const names = layer.target === undefined ? [layer.digest] : [layer.digest, layer.target]
     if (names.some(name => used.has(name) || options.leased(name))) return false

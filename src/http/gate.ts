@@ -2,14 +2,15 @@
  * What happens to a request that is forwarded: it is admitted or held, a push is remembered as a session, a claim is
  * leased before the registry sees it, and answered truthfully where the registry's cache would not.
  */
+import type { OutgoingHttpHeaders } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Pushed } from '../deletion/pushed.js'
 import { blobUnknown, manifestUnknown, type CodedError } from '../errors.js'
 import { parseDigest, type Digest } from '../oci/digest.js'
 import type { RepositoryName } from '../oci/name.js'
 import type { Route } from '../oci/route.js'
-import type { Answered } from '../registry/upstream.js'
-import type { Admission } from '../traffic/admission.js'
+import type { AnswerBody, Answered } from '../registry/exchange.js'
+import type { Admission, Leave } from '../traffic/admission.js'
 import type { RepositoryLocks } from '../traffic/locks.js'
 import type { Sessions } from '../traffic/sessions.js'
 import type { Tombstones } from '../traffic/tombstones.js'
@@ -27,7 +28,7 @@ export interface GateParts {
 export interface UpstreamAnswer {
   readonly statusCode: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
-  readonly stream: NodeJS.ReadableStream & { destroy (): void }
+  readonly stream: AnswerBody
 }
 
 /** One forwarded request, from its admission to its end. */
@@ -49,8 +50,12 @@ type Carrier = FastifyRequest & { [kPassage]?: Passage }
 export class Gate {
   constructor (private readonly parts: GateParts) {}
 
-  /** Lets a request pass to the registry, or holds it. @throws HoldExceeded */
-  async enter (request: FastifyRequest, reply: FastifyReply, route: Route): Promise<void> {
+  /**
+   * Lets a request pass to the registry, or holds it.
+   * @returns nothing when it may pass at once, as reads usually do
+   * @throws HoldExceeded
+   */
+  enter (request: FastifyRequest, reply: FastifyReply, route: Route): Promise<void> | undefined {
     const passage: Passage = { route, client: `${request.ip} ${request.headers['user-agent'] ?? ''}`, claim: undefined, ends: [], closed: false, forwarded: false }
     reply.raw.once('close', () => { passage.closed = true; end(passage) })
     ;(request as Carrier)[kPassage] = passage
@@ -58,9 +63,15 @@ export class Gate {
     const admitted = this.parts.admission.enter(writes ? 'write' : 'read', this.#exempt(passage))
     // A client that goes away while it is held must not keep anybody waiting.
     if (admitted instanceof Promise) reply.raw.once('close', () => { this.parts.admission.abandon(admitted) })
+    if (writes || admitted instanceof Promise) return this.#enterLater(request, passage, writes, admitted)
+    passage.ends.push(admitted)
+    return undefined
+  }
+
+  async #enterLater (request: FastifyRequest, passage: Passage, writes: boolean, admitted: Leave | Promise<Leave>): Promise<void> {
     passage.ends.push(admitted instanceof Promise ? await admitted : admitted)
     if (passage.closed) return end(passage)
-    if (writes && 'repository' in route) await this.#beginPush(request, passage, route.repository)
+    if (writes && 'repository' in passage.route) await this.#beginPush(request, passage, passage.route.repository)
     if (passage.closed) end(passage)
   }
 
@@ -86,20 +97,13 @@ export class Gate {
   }
 
   /** Passes the registry's answer on, unless its cache says that something exists which does not. */
-  async leave (request: FastifyRequest, reply: FastifyReply, upstream: UpstreamAnswer): Promise<void> {
-    const passage = (request as Carrier)[kPassage]
-    const route = passage?.route
-    if (passage === undefined || route === undefined || !('repository' in route)) {
-      void reply.send(upstream.stream)
-      return
-    }
-    const unknown = upstream.statusCode < 400 && isRead(request.method) ? this.#buried(route) : undefined
-    if (unknown !== undefined) {
-      upstream.stream.destroy()
-      for (const header of Object.keys(upstream.headers)) reply.removeHeader(header)
-      return await answer(unknown, request, reply)
-    }
-    void reply.send(upstream.stream)
+  leave (request: FastifyRequest, reply: FastifyReply, upstream: UpstreamAnswer): void {
+    const route = (request as Carrier)[kPassage]?.route
+    const unknown = route !== undefined && upstream.statusCode < 400 && isRead(request.method) ? this.#buried(route) : undefined
+    if (unknown === undefined) return pass(reply, upstream)
+    upstream.stream.destroy()
+    for (const header of Object.keys(upstream.headers)) reply.removeHeader(header)
+    void answer(unknown, request, reply)
   }
 
   /** What to say of content that is gone, but that the registry's cache remembers. */
@@ -150,6 +154,13 @@ export class Gate {
       if (digest !== undefined) await pushed.manifest(repository, digest, client, 'tag' in route.reference)
     }
   }
+}
+
+/** Sends the head, and hands the response over to the registry's connection: Fastify has no part in it any more. */
+function pass (reply: FastifyReply, { stream }: UpstreamAnswer): void {
+  reply.hijack()
+  reply.raw.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders)
+  stream.sendTo(reply.raw, error => { reply.log.warn({ err: error }, 'the registry broke off its answer') })
 }
 
 /** Ends a passage when neither the client nor the registry has anything to do with it any more. */

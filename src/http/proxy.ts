@@ -2,6 +2,7 @@
 import httpProxy from '@fastify/http-proxy'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { classify } from '../oci/route.js'
+import type { Answered } from '../registry/exchange.js'
 import { kAnswered, type Upstream } from '../registry/upstream.js'
 import { handleDelete, type DeleteParts } from './delete.js'
 import { answer, upstreamError } from './errors.js'
@@ -17,7 +18,7 @@ export interface ProxyParts {
   readonly location: LocationRules
 }
 
-type Headers = Record<string, string | string[] | undefined>
+type Headers = Record<string, string | string[] | undefined> & { [kAnswered]?: Answered }
 
 /** Installs the proxy. */
 export function installProxy (app: FastifyInstance, parts: ProxyParts): void {
@@ -25,22 +26,36 @@ export function installProxy (app: FastifyInstance, parts: ProxyParts): void {
     prefix: '/v2',
     rewritePrefix: `${parts.location.prefix}/v2`,
     upstream: '',
-    undici: parts.upstream as never,
+    undici: parts.upstream.forwarder as never,
+    // Nothing is returned: Fastify would watch for the end of a reply that looks after itself.
+    handler: (_request, reply, destination, options) => { reply.from(destination, options) },
     // A request is never sent twice: its body is a stream, and the client knows best whether to try again.
     retryMethods: [],
     disableRequestLogging: true,
     internalRewriteLocationHeader: false,
     preHandler: (request, reply, done) => {
-      route(request, reply, parts).then(forward => { if (forward) done() }, error => { void answer(error, request, reply) })
+      const refuse = (error: unknown): void => { void answer(error, request, reply) }
+      try {
+        // A read that nothing holds up goes on at once: a promise for each would cost a turn of the queue.
+        const forward = route(request, reply, parts)
+        if (forward === true) done()
+        else forward.then(forward => { if (forward) done() }, refuse)
+      } catch (error) {
+        refuse(error)
+      }
     },
     replyOptions: {
       getUpstream: () => parts.origin(),
-      rewriteRequestHeaders: (request, headers) => ({ ...requestHeaders(request as FastifyRequest, headers as Headers), [kAnswered]: parts.gate.forwarding(request as FastifyRequest) }) as never,
+      rewriteRequestHeaders: (request, headers) => requestHeaders(request as FastifyRequest, headers as Headers, parts.gate.forwarding(request as FastifyRequest)) as never,
       rewriteHeaders: (headers, request) => responseHeaders(headers as Headers, request as FastifyRequest, parts.location) as never,
       onResponse: (request, reply, upstream) => {
         const reached = upstream as unknown as UpstreamAnswer
         const client = reply as unknown as FastifyReply
-        parts.gate.leave(request as FastifyRequest, client, reached).catch(error => { void answer(error, request as FastifyRequest, client) })
+        try {
+          parts.gate.leave(request as FastifyRequest, client, reached)
+        } catch (error) {
+          void answer(error, request as FastifyRequest, client)
+        }
       },
       onError: (reply, { error }) => { void answer(upstreamError(error), reply.request as FastifyRequest, reply as unknown as FastifyReply) }
     }
@@ -48,22 +63,23 @@ export function installProxy (app: FastifyInstance, parts: ProxyParts): void {
 }
 
 /** @returns whether the request goes on to the registry */
-async function route (request: FastifyRequest, reply: FastifyReply, parts: ProxyParts): Promise<boolean> {
+function route (request: FastifyRequest, reply: FastifyReply, parts: ProxyParts): Promise<boolean> | true {
   const url = request.raw.url!
   const query = url.indexOf('?')
   const classified = classify(query === -1 ? url : url.slice(0, query))
-  if (request.method === 'DELETE' && await handleDelete(request, reply, classified, parts.deletes)) return false
-  await parts.gate.enter(request, reply, classified)
-  return !reply.raw.destroyed
+  const enter = (): Promise<boolean> | true => parts.gate.enter(request, reply, classified)?.then(() => !reply.raw.destroyed) ?? true
+  if (request.method !== 'DELETE') return enter()
+  return handleDelete(request, reply, classified, parts.deletes).then(async isHandled => !isHandled && await enter())
 }
 
 /**
  * The client's own `Host`, so that the registry's `Location` points at the gate. `Expect` was answered already, and
  * undici refuses to send it.
  */
-function requestHeaders (request: FastifyRequest, headers: Headers): Headers {
+function requestHeaders (request: FastifyRequest, headers: Headers, answered: Answered | undefined): Headers {
+  if (answered !== undefined) headers[kAnswered] = answered
   headers.host = request.headers.host ?? headers.host
-  headers.expect = undefined
+  if (headers.expect !== undefined) headers.expect = undefined
   const peer = request.socket?.remoteAddress
   if (peer !== undefined) {
     const before = headers['x-forwarded-for']

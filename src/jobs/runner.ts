@@ -103,30 +103,32 @@ export class JobRunner {
     // A failed job whose time has not come yet goes along: the collection is made anyway.
     const jobs = this.store.list().filter(job => isDue(job) && !this.#taken.has(job.id)).reverse()
     if (jobs.length === 0) return
+    const mine = new Set<string>()
     try {
-      await this.#collect(jobs)
+      await this.#collect(jobs, mine)
     } finally {
-      this.#taken.clear()
+      mine.forEach(id => this.#taken.delete(id))
     }
     await this.store.prune()
   }
 
-  async #take (jobs: readonly Job[]): Promise<Job[]> {
-    jobs.forEach(({ id }) => this.#taken.add(id))
+  /** @param mine gains the jobs, so that they can be let go of afterwards */
+  async #take (jobs: readonly Job[], mine: Set<string>): Promise<Job[]> {
+    jobs.forEach(({ id }) => { this.#taken.add(id); mine.add(id) })
     return await this.#record(jobs, job => ({ ...withoutRetry(job), state: 'running', attempts: job.attempts + 1 }))
   }
 
-  async #collect (jobs: readonly Job[]): Promise<void> {
+  async #collect (jobs: readonly Job[], mine: Set<string>): Promise<void> {
     this.#collections++
     this.log.info({ jobs: jobs.map(job => job.id) }, 'collection begins')
-    let current = await this.#take(jobs)
+    let current = await this.#take(jobs, mine)
     const onPhase = (phase: CollectionPhase): void => {
       current = current.map(job => ({ ...job, phase }))
       this.log.info({ phase, jobs: current.length }, 'collection phase')
       for (const job of current) void this.store.save(job).catch(error => { this.log.warn({ err: error, jobId: job.id }, 'the phase of a job could not be recorded') })
     }
     const join = async (): Promise<CollectionRequest[]> => {
-      const late = await this.#take(this.store.list().filter(job => isDue(job) && !this.#taken.has(job.id)).reverse())
+      const late = await this.#take(this.store.list().filter(job => isDue(job) && !this.#taken.has(job.id)).reverse(), mine)
       current = [...current, ...late.map(job => ({ ...job, phase: 'collect' as const }))]
       return late.map(toRequest)
     }

@@ -52,6 +52,10 @@ export function parseManifest (bytes: Buffer): ParsedManifest {
   if (declared !== undefined && typeof declared !== 'string') return unreadable('its mediaType is not a string')
   if (json.schemaVersion === 1) return parseSchema1(json, declared)
   if (declared !== undefined && !INDEX_TYPES.has(declared) && !IMAGE_TYPES.has(declared)) return unreadable(`its mediaType ${declared} is not known`)
+  // distribution refuses such manifests (ocischema, validateManifest and validateIndex): what they mean is open.
+  if (json.manifests != null && (json.config != null || json.layers != null)) return unreadable('it is an image and an index at once')
+  if (declared !== undefined && INDEX_TYPES.has(declared) && (json.config != null || json.layers != null)) return unreadable('it is an index with the content of an image')
+  if (declared !== undefined && IMAGE_TYPES.has(declared) && json.manifests != null) return unreadable('it is an image with the content of an index')
   // OCI leaves mediaType optional; the presence of "manifests" then tells an index (distribution: ocischema).
   const isIndex = declared === undefined ? json.manifests !== undefined : INDEX_TYPES.has(declared)
   return isIndex ? parseIndex(json, declared) : parseImage(json, declared)

@@ -95,7 +95,7 @@ export function readConfig (path: string): string {
  * The registry's environment: the given one, with what Delgate decides. It listens on loopback without TLS, since
  * clients talk to Delgate; SIGTERM lets it finish its requests; and its secret stays, so that uploads survive a restart.
  */
-export function registryEnvironment (given: Environment, configText: string, options: {
+export function registryEnvironment (given: Environment, config: ConfigFile, options: {
   readonly stateDirectory: string
   readonly stopTimeoutSeconds: number
 }): Record<string, string | undefined> {
@@ -107,7 +107,7 @@ export function registryEnvironment (given: Environment, configText: string, opt
     REGISTRY_HTTP_TLS: '', // an empty value makes the whole section empty, on 2.8 and 3.x
     REGISTRY_HTTP_DRAINTIMEOUT: `${Math.ceil(options.stopTimeoutSeconds * DRAIN_SHARE * 1000)}ms`
   }
-  if (!readRegistryConfig(configText, given).secretFixed) environment['REGISTRY_HTTP_SECRET'] = persistedSecret(options.stateDirectory)
+  if (!readRegistryConfig(config.text, given, config.path).secretFixed) environment['REGISTRY_HTTP_SECRET'] = persistedSecret(options.stateDirectory)
   return environment
 }
 

@@ -73,7 +73,7 @@ export class ProcessController implements RegistryController {
     this.#binary = findBinary(binary, environment)
     makeDirectory('state.directory', stateDirectory)
     this.#config = prepareConfig(config, stateDirectory, storageRoot)
-    this.#environment = registryEnvironment(environment, this.#config.text, this.options)
+    this.#environment = registryEnvironment(environment, this.#config, this.options)
     await this.#endOrphans()
     process.once('exit', this.#onExit)
     try {

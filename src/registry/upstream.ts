@@ -1,5 +1,6 @@
 /** The connections to the registry. They are renewed when the registry was restarted, so that no dead one is used. */
 import { Agent, type Dispatcher } from 'undici'
+import { Exchange, type Answered, type Reached } from './exchange.js'
 
 export interface UpstreamSettings {
   /** How long the registry may take to answer, and to send the next bytes, seconds. */
@@ -10,13 +11,6 @@ export interface UpstreamSettings {
 const CONNECTIONS = 256
 /** An idle connection is closed after this long, milliseconds. */
 const KEEP_ALIVE_MS = 30_000
-
-type Callback = (error: Error | null, response: Dispatcher.ResponseData) => void
-
-/**
- * Told of the registry's answer, or `undefined` when there is none, before the client is. It must not throw.
- */
-export type Answered = (response: Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'> | undefined) => Promise<void>
 
 /**
  * Key among a request's headers, never sent: an `Answered`. The proxy plugin says nothing of a request whose client
@@ -38,16 +32,15 @@ export class Upstream {
     this.#agent = this.#create()
   }
 
-  /**
-   * As undici's `request`; with a callback when given one, as @fastify/reply-from calls it. Unlike undici's own, it
-   * keeps the connection after a HEAD, of which a push makes one for each layer.
-   */
-  readonly request = ((options: Dispatcher.RequestOptions, callback?: Callback) => {
-    const keeping = { ...options, reset: false }
-    if (callback === undefined) return this.#agent.request(keeping)
-    const answered = takeAnswered(keeping.headers)
-    this.#agent.request(keeping, answered === undefined ? callback : (error, response) => { void answered(error === null ? response : undefined).then(() => { callback(error, response) }) })
-  }) as Dispatcher['request']
+  /** As undici's `request`; but it keeps the connection after a HEAD, of which a push makes one for each layer. */
+  readonly request = ((options: Dispatcher.RequestOptions) => this.#agent.request({ ...options, reset: false })) as Dispatcher['request']
+
+  /** What @fastify/reply-from sends its requests through. Keeps the connection after a HEAD, too. */
+  readonly forwarder = {
+    request: (options: Dispatcher.DispatchOptions, callback: (error: Error | null, answer?: Reached) => void): void => {
+      this.#agent.dispatch({ ...options, reset: false }, new Exchange(callback, takeAnswered(options.headers)))
+    }
+  }
 
   /** Opens new connections from now on; those in use end with their requests. */
   renew (): void {
