@@ -95,7 +95,9 @@ export function planRest (state: RepositoryState, earlier: Plan, since: number, 
     return now !== undefined && (now.modifiedAt === undefined || (now.modifiedAt < since && now.current === digest))
   })
   const manifests = earlier.manifests.filter(digest => (state.revisions.get(digest)?.modifiedAt ?? since) < since)
-  return select(state, { tags: new Set(tags.map(({ tag }) => tag)), manifests, layers: older(state, earlier, since) }, options)
+  // The earlier plan named all that goes, attachments included: nothing else does.
+  const stay = new Set([...state.revisions.keys()].filter(digest => !earlier.manifests.includes(digest)))
+  return select(state, { tags: new Set(tags.map(({ tag }) => tag)), manifests, stay, layers: older(state, earlier, since) }, { ...options, referrers: 'keep' })
 }
 
 /**
@@ -128,9 +130,24 @@ function unlessNothing (plan: Plan): Planned {
   return plan.manifests.length === 0 && plan.layers.length === 0 && !plan.empties ? { outcome: 'unknown' } : { outcome: 'planned', plan }
 }
 
-/** Manifests that no tag reaches, directly or through an index, and that are not attached to one that stays. */
+/**
+ * Plans the removal of manifests that no tag reaches, directly or through an index, and that are not attached to one
+ * that stays. Signature tags of what goes, go too, and what only they reached with them: so until nothing changes.
+ */
 function planUntagged (state: RepositoryState, options: PlanOptions): Planned {
-  const reached = closure(state, [...state.tags.values()].flatMap(pointedTo))
+  let gone = new Set<Tag>()
+  for (;;) {
+    const stay = tagged(state, gone, options)
+    const manifests = [...state.revisions.keys()].filter(digest => !stay.has(digest) && state.revisions.get(digest)!.readable)
+    const selected = select(state, { tags: gone, manifests, stay }, options)
+    if (selected.tags.length === gone.size) return unlessNothing(selected)
+    gone = new Set(selected.tags.map(({ tag }) => tag))
+  }
+}
+
+/** What the tags that stay reach, and what is attached to that. */
+function tagged (state: RepositoryState, gone: ReadonlySet<Tag>, options: PlanOptions): Set<Digest> {
+  const reached = closure(state, [...state.tags].filter(([name]) => !gone.has(name)).flatMap(([, tag]) => pointedTo(tag)))
   for (let before = -1; before < reached.size;) {
     before = reached.size
     for (const [digest, revision] of state.revisions) {
@@ -138,8 +155,7 @@ function planUntagged (state: RepositoryState, options: PlanOptions): Planned {
       if ((subject !== undefined && reached.has(subject)) || options.leased(digest)) closure(state, [digest]).forEach(found => reached.add(found))
     }
   }
-  const manifests = [...state.revisions.keys()].filter(digest => !reached.has(digest) && state.revisions.get(digest)!.readable)
-  return unlessNothing(select(state, { tags: new Set(), manifests, stay: reached }, options))
+  return reached
 }
 
 function planBlob (state: RepositoryState, digest: Digest, options: PlanOptions): Planned {
@@ -193,7 +209,8 @@ function grow (state: RepositoryState, selection: Selection, options: PlanOption
   let named = new Set(selection.manifests)
   for (;;) {
     const candidates = closure(state, named)
-    const manifests = unreached(state, tags, candidates, digest => selection.stay?.has(digest) === true || (selection.everything !== true && digest !== selection.explicit && options.leased(digest)))
+    const manifests = unreached(state, tags, candidates, digest =>
+      selection.stay?.has(digest) === true || (selection.everything !== true && digest !== selection.explicit && options.leased(digest)))
     const attached = options.referrers === 'purge' ? attachedTo(state, manifests, tags, candidates) : { tags: [], manifests: [] }
     if (attached.tags.length === 0 && attached.manifests.length === 0) return { tags, manifests, candidates }
     attached.tags.forEach(tag => tags.add(tag))
