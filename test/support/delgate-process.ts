@@ -58,10 +58,10 @@ async function residentBytes ({ pid }: ChildProcess): Promise<number> {
   return Number(kilobytes) * 1024
 }
 
-/** Runs Delgate with a configuration file that it should refuse, or until it is killed. */
+/** Runs Delgate with a configuration file that it should refuse; when it does not, it is ended in time, with its registry. */
 export async function runDelgate (directory: string, settings: object | string, timeout = 15_000): Promise<Ended> {
   const file = join(directory, 'refused.yml')
   await writeFile(file, typeof settings === 'string' ? settings : JSON.stringify(settings))
   const { NODE_OPTIONS: _, ...env } = environment()
-  return run(process.execPath, [main(), '--config', file], { env: { ...env as Record<string, string>, NODE_OPTIONS: '' }, cwd: directory, timeout })
+  return run(process.execPath, [main(), '--config', file], { env: { ...env as Record<string, string>, NODE_OPTIONS: '' }, cwd: directory, timeout, killSignal: 'SIGTERM' })
 }

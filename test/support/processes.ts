@@ -13,8 +13,10 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
   readonly input?: Buffer | string
-  /** Milliseconds until it is killed. */
+  /** Milliseconds until it is ended. */
   readonly timeout?: number
+  /** How it is ended then. Default: SIGKILL. */
+  readonly killSignal?: NodeJS.Signals
 }
 
 /** Runs a program to its end; the exit code is the caller's to judge. */
@@ -23,7 +25,7 @@ export async function run (path: string, args: readonly string[], options: RunOp
     env: { ...process.env, ...options.env },
     cwd: options.cwd,
     timeout: options.timeout ?? 120_000,
-    killSignal: 'SIGKILL'
+    killSignal: options.killSignal ?? 'SIGKILL'
   })
   const stdout: Buffer[] = []
   const stderr: Buffer[] = []
