@@ -13,12 +13,17 @@ const SAME_SIGNAL_MILLISECONDS = 1000
 /** How often the shell that npm runs this script in is looked for. Milliseconds. */
 const LOOK_MILLISECONDS = 250
 
+/** Who runs this script, from the first moment: building may take a while. */
+const shell = process.ppid
+
 const [major] = process.versions.node.split('.').map(Number)
 if (major < 20) fail(`Delgate needs Node 20 or newer; this is ${process.version}.`)
 
 await installDependencies()
 await build()
 const registry = await obtainRegistry().catch((error) => fail(error.message))
+
+if (process.ppid !== shell) process.exit(128 + constants.signals.SIGTERM)
 
 const child = spawn(process.execPath, [
   '--import', new URL('./lib/lifeline.mjs', import.meta.url).href,
@@ -38,8 +43,7 @@ function pass (signal) {
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => pass(signal))
 process.on('SIGHUP', () => pass('SIGTERM'))
 
-// A SIGTERM to npm ends npm and its shell, and does not reach this script: that the shell is gone is the signal.
-const shell = process.ppid
+// A SIGTERM to npm may end npm and its shell, and not reach this script: that the shell is gone is the signal.
 setInterval(() => {
   if (process.ppid !== shell) pass('SIGTERM')
 }, LOOK_MILLISECONDS).unref()
