@@ -39,14 +39,16 @@ export async function wrapRegistry (directory: string, tool: RegistryTool): Prom
   const at = (name: string) => join(directory, name)
   const quoted = (name: string) => `'${at(name)}'`
   await writeFile(binary, `#!/bin/sh
+# Bounded, so that nothing waits for ever when the tests are killed.
+wait_while () { i=0; while [ -e "$1" ] && [ $i -lt 2400 ]; do sleep 0.05; i=$((i + 1)); done; }
 echo "$1" >> ${quoted('calls')}
 case "$1" in
   garbage-collect)
     if [ -e ${quoted('collect-fails')} ]; then echo '${FAILURE_OUTPUT}' >&2; exit 1; fi
     if [ -e ${quoted('collect-hangs')} ]; then exec sleep 300; fi
-    while [ -e ${quoted('collect-waits')} ]; do sleep 0.05; done ;;
+    wait_while ${quoted('collect-waits')} ;;
   serve)
-    while [ -e ${quoted('serve-waits')} ]; do sleep 0.05; done
+    wait_while ${quoted('serve-waits')}
     echo $$ > ${quoted('pid')} ;;
 esac
 exec '${tool.path}' "$@"
