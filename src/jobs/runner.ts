@@ -2,7 +2,8 @@
  * Runs collections for jobs, one at a time. Jobs that arrive meanwhile, or shortly after each other, share the next
  * one. A job that failed is tried again, later and later.
  */
-import type { Collection, CollectionOutcome, CollectionPhase, CollectionRequest } from '../collection/collection.js'
+import type { Collection } from '../collection/collection.js'
+import type { CollectionOutcome, CollectionPhase, CollectionRequest } from '../collection/request.js'
 import { addToReceipt } from '../deletion/receipt.js'
 import { isOpen, type Job, type JobPhase } from './job.js'
 import type { JobStore } from './store.js'

@@ -39,21 +39,18 @@ async function uploadLocation (base: string, headers: Record<string, string>): P
   return location.startsWith('/') ? 'relative' : new URL(location).origin
 }
 
-await eachRegistry(t, 'Location follows Host, and X-Forwarded-* and Forwarded of a trusted proxy', async (t, tool) => {
-  const trusting = await startGate(t, tool, { settings: { trustProxy: true } })
+await eachRegistry(t, 'Location follows Host, X-Forwarded-* and Forwarded, as the registry\'s own does', async (t, tool) => {
+  // The answer goes to nobody but whoever sent the headers, so there is nothing to trust.
+  const gate = await startGate(t, tool)
   const oneOf = (...origins: string[]) => (origin: string) => origin === 'relative' || origins.includes(origin)
   const check = async (t: Test, base: string, headers: Record<string, string>, ...origins: string[]) => {
     const origin = await uploadLocation(base, headers)
     t.ok(oneOf(...origins)(origin), `${JSON.stringify(headers)}: ${origin}`)
   }
-  await check(t, trusting.url, { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'hub.example.org' }, 'https://hub.example.org')
-  await check(t, trusting.url, { 'x-forwarded-proto': 'https', host: 'hub.example.org:8443' }, 'https://hub.example.org:8443')
-  await check(t, trusting.url, { forwarded: 'for=192.0.2.1;host=hub.example.org;proto=https' }, 'https://hub.example.org')
-  await check(t, trusting.url, { host: 'gate.example:5000' }, 'http://gate.example:5000')
-
-  const wary = await startGate(t, tool)
-  await check(t, wary.url, { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'evil.example' }, wary.url)
-  await check(t, wary.url, { forwarded: 'host=evil.example;proto=https' }, wary.url)
+  await check(t, gate.url, { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'hub.example.org' }, 'https://hub.example.org')
+  await check(t, gate.url, { 'x-forwarded-proto': 'https', host: 'hub.example.org:8443' }, 'https://hub.example.org:8443')
+  await check(t, gate.url, { forwarded: 'for=192.0.2.1;host=hub.example.org;proto=https' }, 'https://hub.example.org')
+  await check(t, gate.url, { host: 'gate.example:5000' }, 'http://gate.example:5000')
 })
 
 /** What of an answer must be the same with and without Delgate. */

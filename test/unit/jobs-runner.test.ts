@@ -1,7 +1,7 @@
 /** When collections run, for which jobs, and what becomes of those that fail. Only the collection is a stand-in. */
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import type { CollectionOutcome, CollectionPhase, CollectionRequest, Requester } from '../../src/collection/collection.js'
+import type { CollectionOutcome, CollectionPhase, CollectionRequest, Requester } from '../../src/collection/request.js'
 import { EMPTY_RECEIPT, addToReceipt, type Receipt } from '../../src/deletion/receipt.js'
 import { newJob, type Job } from '../../src/jobs/job.js'
 import { JobRunner, type RunnerSettings } from '../../src/jobs/runner.js'

@@ -1,6 +1,6 @@
 /** Signatures, SBOMs, attestations: what hangs on a manifest that goes, goes; unless the setting keeps it. */
 import t from 'tap'
-import { plan } from '../../src/deletion/plan.js'
+import { plan } from '../../src/deletion/planner.js'
 import { hexOf } from '../../src/oci/digest.js'
 import { APP, d, d512, keep, leasing, planOf, purge, sketch, steps, tag } from './repository.js'
 

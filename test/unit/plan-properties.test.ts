@@ -1,6 +1,8 @@
 /** What holds for every plan, on repositories made at random. A failure names the seed that shows it. */
 import t from 'tap'
-import { plan, planLeftovers, planRest, type Plan, type PlanOptions } from '../../src/deletion/plan.js'
+import type { Plan, PlanOptions } from '../../src/deletion/plan.js'
+import { plan } from '../../src/deletion/planner.js'
+import { planLeftovers, planRest } from '../../src/deletion/resume.js'
 import type { Digest } from '../../src/oci/digest.js'
 import type { RepositoryState } from '../../src/storage/state.js'
 import { SINCE, after, nameOf, steps } from './repository.js'

@@ -1,6 +1,6 @@
 /** What a plan must not remove: what a push relies on, what cannot be decided, what is named otherwise. */
 import t from 'tap'
-import { plan } from '../../src/deletion/plan.js'
+import { plan } from '../../src/deletion/planner.js'
 import { APP, WRITTEN_AT, d, d512, layer, leasing, planOf, purge, sketch, steps, tag } from './repository.js'
 
 const byTag = (name: string) => ({ type: 'tag', repository: APP, tag: tag(name) }) as const

@@ -1,6 +1,8 @@
 /** What is left to do of a plan that was interrupted, or that something was pushed over; untagged and garbage. */
 import t from 'tap'
-import { plan, planLeftovers, planRest, type Plan, type PlanOptions } from '../../src/deletion/plan.js'
+import type { Plan, PlanOptions } from '../../src/deletion/plan.js'
+import { plan } from '../../src/deletion/planner.js'
+import { planLeftovers, planRest } from '../../src/deletion/resume.js'
 import { hexOf } from '../../src/oci/digest.js'
 import type { RepositoryState } from '../../src/storage/state.js'
 import { APP, LATER, SINCE, WRITTEN_AT, after, d, keep, layer, leasing, nameOf, planOf, purge, sketch, steps, tag } from './repository.js'

@@ -1,6 +1,6 @@
 /** What goes with a tag or a digest, and what stays: shared digests, history, indexes. */
 import t from 'tap'
-import { plan } from '../../src/deletion/plan.js'
+import { plan } from '../../src/deletion/planner.js'
 import { APP, d, keep, keptOf, leasing, nameOf, planOf, purge, sketch, steps, tag } from './repository.js'
 
 const byTag = (name: string) => ({ type: 'tag', repository: APP, tag: tag(name) }) as const

@@ -1,0 +1,66 @@
+/** Finishes what interrupted runs, or pushes that were running at the time, left of the plans of deletions. */
+import { execute } from '../deletion/execute.js'
+import type { Plan, PlanOptions } from '../deletion/plan.js'
+import { addToReceipt, type Receipt } from '../deletion/receipt.js'
+import { planLeftovers, planRest } from '../deletion/resume.js'
+import type { RepositoryName } from '../oci/name.js'
+import type { TreeReader } from '../storage/read.js'
+import type { RepositoryState } from '../storage/state.js'
+import type { TreeWriter } from '../storage/write.js'
+import type { Tombstones } from '../traffic/tombstones.js'
+import type { CollectionRequest } from './request.js'
+
+export interface LeftoverParts {
+  readonly reader: TreeReader
+  readonly writer: TreeWriter
+  readonly tombstones: Tombstones
+  readonly planOptions: (repository: RepositoryName) => PlanOptions
+}
+
+/**
+ * Unlinks it, while nobody writes. Each repository is read once, however many deletions were in it.
+ * @param receipts gain what was removed
+ * @returns jobs of which a running push still holds something
+ */
+export async function finishPlans (requests: readonly CollectionRequest[], receipts: Map<string, Receipt>, parts: LeftoverParts): Promise<Set<string>> {
+  const unfinished = new Set<string>()
+  for (const name of new Set(requests.flatMap(request => request.plans.map(plan => plan.repository)))) {
+    let state = await parts.reader.repository(name)
+    for (const request of requests) {
+      for (const plan of request.plans.filter(plan => plan.repository === name)) {
+        const removed = await finishPlan(request, plan, state, parts)
+        if (removed !== undefined) {
+          const { counts: _, kept: __, ...lists } = removed
+          receipts.set(request.id, addToReceipt(receipts.get(request.id)!, lists))
+          state = await parts.reader.repository(name)
+        }
+        if (isHeldOpen(state, plan, parts.planOptions(name))) unfinished.add(request.id)
+      }
+    }
+  }
+  return unfinished
+}
+
+/** Whether running pushes still hold what earlier collections had to leave; asked before anybody is held for it. */
+export async function isBlocked (requests: readonly CollectionRequest[], { reader, planOptions }: LeftoverParts): Promise<boolean> {
+  for (const plan of requests.flatMap(request => request.plans)) {
+    const options = planOptions(plan.repository)
+    if (isHeldOpen(await reader.repository(plan.repository), plan, options) || plan.candidates.some(digest => options.leased(digest))) return true
+  }
+  return false
+}
+
+async function finishPlan (request: CollectionRequest, plan: Plan, state: RepositoryState, { writer, tombstones, planOptions }: LeftoverParts): Promise<Receipt | undefined> {
+  if (!state.exists) return undefined
+  const rest = (request.unlinked ? planLeftovers : planRest)(state, plan, request.since, planOptions(plan.repository))
+  if (rest.tags.length + rest.manifests.length + rest.layers.length === 0 && !rest.empties) return undefined
+  return await execute(rest, writer, { tombstones, quiet: true })
+}
+
+/** Whether a push that runs keeps a link, or a repository in which nothing else is left, that a plan was about. */
+function isHeldOpen (state: RepositoryState, plan: Plan, options: PlanOptions): boolean {
+  if (!state.exists) return false
+  if (plan.candidates.some(digest => state.layers.has(digest) && options.leased(digest))) return true
+  const isEmpty = state.revisions.size === 0 && state.tags.size === 0
+  return isEmpty && (state.uploads.some(upload => options.uploading(upload)) || [...state.layers.values()].some(layer => options.leased(layer.digest) || layer.modifiedAt >= options.idleBefore))
+}

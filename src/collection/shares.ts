@@ -1,0 +1,44 @@
+/** Says who got what of a collection that served several jobs. */
+import { dirname } from 'node:path'
+import { parentsOf } from '../deletion/execute.js'
+import { addToReceipt, type Receipt } from '../deletion/receipt.js'
+import type { Digest } from '../oci/digest.js'
+import * as paths from '../storage/paths.js'
+import type { Extent, TreeWriter } from '../storage/write.js'
+import type { CollectionRequest } from './request.js'
+
+type Receipts = Map<string, Receipt>
+
+/** Writes the blobs into the receipts. A blob was unused only after the last of the jobs that let go of it. */
+export function shareBlobs (requests: readonly CollectionRequest[], receipts: Receipts, removed: ReadonlyMap<Digest, Extent>): void {
+  const left = new Map(removed)
+  const share = ({ id }: CollectionRequest, digests: Iterable<Digest>): void => {
+    const mine = [...new Set(digests)].filter(digest => left.has(digest)).map(digest => ({ digest, extent: left.get(digest)! }))
+    mine.forEach(({ digest }) => left.delete(digest))
+    receipts.set(id, addToReceipt(receipts.get(id)!, {
+      blobs: mine.map(({ digest, extent }) => ({ digest, bytes: extent.bytes })),
+      bytesFreed: mine.reduce((sum, { extent }) => sum + extent.bytes, 0),
+      directories: mine.reduce((sum, { extent }) => sum + extent.directories, 0)
+    }))
+  }
+  for (const request of [...requests].reverse()) share(request, request.plans.flatMap(plan => plan.candidates))
+  for (const request of requests.filter(request => request.garbage)) share(request, [...left.keys()])
+}
+
+/**
+ * Removes empty directories, while nobody writes. Each counts for the job that emptied it; old ones count for a job that
+ * asked for garbage.
+ * @param empty directories that were empty before
+ */
+export async function pruneDirectories (requests: readonly CollectionRequest[], receipts: Receipts, removed: ReadonlyMap<Digest, Extent>, empty: readonly string[], writer: TreeWriter): Promise<void> {
+  const count = (id: string, directories: number): void => { receipts.set(id, addToReceipt(receipts.get(id)!, { directories })) }
+  const above = (digest: Digest): string => dirname(paths.blobDirectory(digest))
+  for (const { id, plans } of requests) {
+    const emptied = plans.flatMap(plan => [...parentsOf(plan), paths.repositoryDirectory(plan.repository)])
+    const blobs = plans.flatMap(plan => plan.candidates).filter(digest => removed.has(digest)).map(above)
+    count(id, await writer.pruneUp([...emptied, ...blobs]))
+  }
+  const rest = await writer.pruneUp([...empty, ...[...removed.keys()].map(above)])
+  const garbage = requests.find(request => request.garbage)
+  if (garbage !== undefined) count(garbage.id, rest)
+}
