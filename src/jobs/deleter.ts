@@ -9,7 +9,7 @@ import { leavesGarbage, type Plan, type PlanOptions, type Planned } from '../del
 import { plan } from '../deletion/planner.js'
 import { planRest } from '../deletion/resume.js'
 import type { RepositoryTarget, Target } from '../deletion/target.js'
-import { CodedError } from '../errors.js'
+import { CodedError, unavailable } from '../errors.js'
 import { isWithin, type RepositoryName } from '../oci/name.js'
 import type { TreeReader } from '../storage/read.js'
 import type { RepositoryState } from '../storage/state.js'
@@ -131,7 +131,10 @@ export class Deleter {
 
   async #carryOut (target: Target, plans: readonly Plan[]): Promise<Job> {
     const job = newJob(target.type === 'garbage' || target.type === 'untagged' ? 'collection' : 'delete', target, plans)
-    await this.parts.store.save(job)
+    await this.parts.store.save(job).catch(error => {
+      this.parts.log.error({ err: error, jobId: job.id }, 'a deletion could not be recorded')
+      throw unavailable(`nothing was deleted, since the deletion could not be recorded (${(error as NodeJS.ErrnoException).code ?? 'unknown error'}): make room for, or mend, Delgate's state directory`)
+    })
     try {
       return await this.#unlink(job, plans)
     } catch (error) {
