@@ -2,6 +2,7 @@
  * The coordinated pause: holds what comes, lets what runs come to its end, and restarts the registry. Clients notice
  * a wait, not an error. Whatever fails, the hold ends as soon as the registry answers again.
  */
+import { withAbort } from '../deadline.js'
 import type { RegistryController } from '../registry/port.js'
 import type { Admission } from '../traffic/admission.js'
 import type { Sessions } from '../traffic/sessions.js'
@@ -111,12 +112,12 @@ export class Pause {
 
   /** Only the waiting ends when the gate closes; a restart that has begun goes on. */
   async #restartOnce (): Promise<void> {
-    await this.parts.controller.restart(AbortSignal.timeout(this.settings.readySeconds * 1000))
+    await withAbort([], async signal => { await this.parts.controller.restart(signal) }, this.settings.readySeconds)
     await this.parts.onFresh()
   }
 
   async #ready (): Promise<void> {
-    await this.parts.ready(AbortSignal.any([AbortSignal.timeout(this.settings.readySeconds * 1000), this.#closing.signal]))
+    await withAbort([this.#closing.signal], this.parts.ready, this.settings.readySeconds)
   }
 
   /**

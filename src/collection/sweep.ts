@@ -1,4 +1,5 @@
 /** Removes the blobs that nothing uses: through the registry's own collector, with a shield for what it cannot see. */
+import { withAbort } from '../deadline.js'
 import type { Digest } from '../oci/digest.js'
 import type { RegistryController } from '../registry/port.js'
 import * as paths from '../storage/paths.js'
@@ -66,7 +67,7 @@ async function collect (shielded: readonly Digest[], closing: AbortSignal, { wri
   await freshness.spoil()
   const lower = await raiseShield(writer, shielded)
   try {
-    const result = await controller.collect(AbortSignal.any([AbortSignal.timeout(timeoutSeconds * 1000), closing]))
+    const result = await withAbort([closing], async signal => await controller.collect(signal), timeoutSeconds)
     if (result.outcome === 'collected') return undefined
     if (closing.aborted) return { outcome: 'postponed', reason: 'Delgate was stopped' }
     const how = result.exitCode === undefined ? `did not end within ${timeoutSeconds} s or could not be run` : `ended with exit code ${result.exitCode}`

@@ -1,3 +1,4 @@
+import { withAbort } from '../deadline.js'
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -83,8 +84,8 @@ export function signalGroup (pid: number, name: NodeJS.Signals): void {
 export async function endChild (child: Child, graceSeconds: number, hurry?: AbortSignal): Promise<boolean> {
   child.signal('SIGTERM')
   const waiting = new AbortController()
-  const signal = hurry === undefined ? waiting.signal : AbortSignal.any([waiting.signal, hurry])
-  const tooLong = delay(graceSeconds * 1000, undefined, { signal }).catch(() => undefined).then(() => false)
+  const tooLong = withAbort(hurry === undefined ? [waiting.signal] : [waiting.signal, hurry], signal =>
+    delay(graceSeconds * 1000, undefined, { signal }).catch(() => undefined).then(() => false))
   const itself = await Promise.race([child.ended.then(() => groupEnds(child.pid, waiting.signal)), tooLong])
   waiting.abort()
   if (!itself) child.signal('SIGKILL')

@@ -1,3 +1,4 @@
+import { withAbort } from '../deadline.js'
 import { join } from 'node:path'
 import { runChild } from './child.js'
 import { collectOutcome } from './collect-outcome.js'
@@ -64,11 +65,11 @@ export class CommandController implements RegistryController {
   }
 
   async #run (argv: readonly string[], signal: AbortSignal, isCollection: boolean): ReturnType<typeof runChild> {
-    const run = runChild(argv, {
+    const run = withAbort([signal, this.#closing.signal], signal => runChild(argv, {
       env: this.options.environment,
-      signal: AbortSignal.any([signal, this.#closing.signal]),
+      signal,
       onStart: ({ pid }) => { if (isCollection) this.#note(pid) }
-    })
+    }))
     this.#running.add(run)
     const result = await run
     this.#running.delete(run)

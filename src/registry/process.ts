@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { withAbort } from '../deadline.js'
 import { endChild, runChild, startChild } from './child.js'
 import type { Child } from './child.js'
 import { collectOutcome } from './collect-outcome.js'
@@ -103,11 +104,11 @@ export class ProcessController implements RegistryController {
   }
 
   async collect (signal: AbortSignal): Promise<CollectOutcome> {
-    const run = runChild([this.#binary, 'garbage-collect', this.#config.path], {
+    const run = withAbort([signal, this.#closing.signal], signal => runChild([this.#binary, 'garbage-collect', this.#config.path], {
       env: this.#environment,
-      signal: AbortSignal.any([signal, this.#closing.signal]),
+      signal,
       onStart: ({ pid }) => this.#note(this.#collectPidFile, pid)
-    })
+    }))
     this.#collecting.add(run)
     const { exitCode, output } = await run
     this.#collecting.delete(run)

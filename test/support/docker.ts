@@ -1,5 +1,5 @@
 /**
- * A real Docker Engine for the tests: the one that DELGATE_TEST_DOCKER_HOST names, else one of our own, for which the
+ * A real Docker Engine for the tests: the one that TEST_DELGATE_DOCKER_HOST names, else one of our own, for which the
  * tests must run as root with the Debian package docker.io installed.
  */
 import { mkdtemp, writeFile } from 'node:fs/promises'
@@ -34,11 +34,11 @@ export interface TestEngine {
 
 /** Finds or starts an engine; one that was started stops when the test file ends. */
 export async function obtainEngine (t: Test): Promise<TestEngine> {
-  const given = process.env.DELGATE_TEST_DOCKER_HOST
+  const given = process.env.TEST_DELGATE_DOCKER_HOST
   if (given) return engineAt(given)
   const missing = await whyNoEngine()
   if (missing !== undefined) {
-    const skip = `no Docker Engine to test with: ${missing}; or set DELGATE_TEST_DOCKER_HOST`
+    const skip = `no Docker Engine to test with: ${missing}; or set TEST_DELGATE_DOCKER_HOST`
     if (process.env.CI === 'true') throw new Error(`nothing may be skipped in CI: ${skip}`)
     return { ...engineAt(''), skip }
   }

@@ -29,21 +29,21 @@ interface Wanted {
 
 const WANTED = {
   'registry 2.8': {
-    environment: 'DELGATE_TEST_REGISTRY_2',
+    environment: 'TEST_DELGATE_REGISTRY_2',
     names: ['docker-registry', 'registry2', 'registry'],
     version: { args: ['--version'], pattern: /\sv?2\.8\./ },
     install: 'the Debian package docker-registry'
   },
   'registry 3.1': {
-    environment: 'DELGATE_TEST_REGISTRY_3',
+    environment: 'TEST_DELGATE_REGISTRY_3',
     names: ['registry', 'registry3'],
     version: { args: ['--version'], pattern: /\sv?3\.1\./ },
     install: 'go install github.com/distribution/distribution/v3/cmd/registry@v3.1.1'
   },
-  skopeo: { environment: 'DELGATE_TEST_SKOPEO', names: ['skopeo'], install: 'the Debian package skopeo' },
-  crane: { environment: 'DELGATE_TEST_CRANE', names: ['crane'], install: 'go install github.com/google/go-containerregistry/cmd/crane@latest' },
-  curl: { environment: 'DELGATE_TEST_CURL', names: ['curl'], install: 'the Debian package curl' },
-  openssl: { environment: 'DELGATE_TEST_OPENSSL', names: ['openssl'], install: 'the Debian package openssl' }
+  skopeo: { environment: 'TEST_DELGATE_SKOPEO', names: ['skopeo'], install: 'the Debian package skopeo' },
+  crane: { environment: 'TEST_DELGATE_CRANE', names: ['crane'], install: 'go install github.com/google/go-containerregistry/cmd/crane@latest' },
+  curl: { environment: 'TEST_DELGATE_CURL', names: ['curl'], install: 'the Debian package curl' },
+  openssl: { environment: 'TEST_DELGATE_OPENSSL', names: ['openssl'], install: 'the Debian package openssl' }
 } as const satisfies Record<string, Wanted>
 
 export type ToolName = keyof typeof WANTED

@@ -13,15 +13,16 @@ const ROOMS: Readonly<Record<string, { readonly imports: readonly string[], read
   app: { imports: ['http', 'jobs', 'collection', 'deletion', 'registry', 'storage', 'traffic', 'oci', 'config', 'errors', 'setup-error'] },
   http: { imports: ['jobs', 'collection', 'deletion', 'registry', 'storage', 'traffic', 'oci', 'errors'], types: ['config'] },
   jobs: { imports: ['collection', 'deletion', 'registry', 'storage', 'traffic', 'oci', 'errors'] },
-  collection: { imports: ['deletion', 'registry', 'storage', 'traffic', 'oci', 'errors'] },
+  collection: { imports: ['deletion', 'registry', 'storage', 'traffic', 'oci', 'errors', 'deadline'] },
   deletion: { imports: ['storage', 'oci', 'errors'], types: ['traffic'] },
-  registry: { imports: ['oci', 'errors', 'setup-error'], types: ['config'] },
+  registry: { imports: ['oci', 'errors', 'setup-error', 'deadline'], types: ['config'] },
   storage: { imports: ['oci', 'errors', 'setup-error'] },
   traffic: { imports: ['oci', 'errors'] },
   config: { imports: ['setup-error'] },
   oci: { imports: ['errors'] },
   errors: { imports: [] },
-  'setup-error': { imports: [] }
+  'setup-error': { imports: [] },
+  deadline: { imports: [] }
 }
 
 /** Read as distribution reads it, whether Delgate generates that configuration or finds it. */
