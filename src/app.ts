@@ -118,7 +118,7 @@ async function compose (settings: Settings, controller: RegistryController, fact
       staleBefore: Date.now() - age * 1000
     }
   }
-  const freshness = new Freshness(join(settings.state.directory, 'stale'))
+  const freshness = new Freshness(join(settings.state.directory, 'stale'), err => { log.warn({ err }, 'the mark of a stale cache could not be removed') })
   const onFresh = async (): Promise<void> => {
     tombstones.clear()
     upstream.renew()
@@ -150,7 +150,8 @@ async function compose (settings: Settings, controller: RegistryController, fact
     collections: { running: runner.isRunning, sinceStart: runner.collections }
   })
   const server = createServer({ ...settings.limits, trustProxy: settings.trustProxy as boolean | string[] }, log)
-  const deletes = { deleter, store, registry, admission }
+  const closing = new AbortController()
+  const deletes = { deleter, store, registry, admission, closing: closing.signal }
   installCors(server, settings.cors.origins)
   installHealth(server, async () => pause.problem ?? await registry.check({}).then(answer => answer.status >= 500 ? 'the registry answers with an error' : undefined, () => 'the registry cannot be reached'))
   installApi(server, { deletes, registry, status, cancel: async id => await runner.cancel(id), callers: new Callers(registry, !facts.assumed && facts.auth === 'none') })
@@ -162,15 +163,19 @@ async function compose (settings: Settings, controller: RegistryController, fact
   const open = await deleter.recover()
   if (freshness.isStale) {
     log.info({}, 'an earlier run ended between a sweep and the restart after it; restarting the registry now')
-    await pause.restart()
+    await pause.restart().catch(async () => {
+      await pause.close()
+      throw new SetupError(`the registry at ${base()} does not answer after a restart: see the log. Start it, then start Delgate again`)
+    })
   }
   if (open > 0) log.info({ jobs: open }, 'taking up jobs of an earlier run')
-  return { facts, status, ...lifecycle({ server, settings, runner, collection, pause, admission, upstream, controller }) }
+  return { facts, status, ...lifecycle({ server, settings, closing, runner, collection, pause, admission, upstream, controller }) }
 }
 
 interface Lifecycle {
   readonly server: FastifyInstance
   readonly settings: Settings
+  readonly closing: AbortController
   readonly runner: JobRunner
   readonly collection: Collection
   readonly pause: Pause
@@ -179,9 +184,10 @@ interface Lifecycle {
   readonly controller: RegistryController
 }
 
-function lifecycle ({ server, settings, runner, collection, pause, admission, upstream, controller }: Lifecycle): Pick<App, 'listen' | 'close'> {
-  let closing: Promise<void> | undefined
+function lifecycle ({ server, settings, closing, runner, collection, pause, admission, upstream, controller }: Lifecycle): Pick<App, 'listen' | 'close'> {
+  let closed: Promise<void> | undefined
   const close = async (): Promise<void> => {
+    closing.abort()
     pause.hurry()
     collection.hurry()
     admission.close()
@@ -200,7 +206,7 @@ function lifecycle ({ server, settings, runner, collection, pause, admission, up
       return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
     },
     async close () {
-      await (closing ??= close())
+      await (closed ??= close())
     }
   }
 }

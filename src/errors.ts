@@ -32,6 +32,17 @@ export class CodedError extends Error {
   }
 }
 
+/**
+ * Why something failed, for clients: the errors of Node's file system carry absolute paths, which stay on the machine.
+ * Paths of the registry's tree are shown relative to it.
+ */
+export function publicReason (error: unknown): string {
+  const { code, syscall, path, message } = error as NodeJS.ErrnoException
+  if (code === undefined || syscall === undefined) return message
+  const shown = path === undefined ? undefined : /(?:^|\/)((?:repositories|blobs)\/.*)$/.exec(path)?.[1]
+  return `${code} on ${syscall}${shown === undefined ? '' : ` of ${shown}`}`
+}
+
 export const nameInvalid = (reason: string) => new CodedError(400, 'NAME_INVALID', `invalid repository name: ${reason}`)
 export const nameUnknown = (name: string) => new CodedError(404, 'NAME_UNKNOWN', 'repository name not known to registry', { name })
 export const tagInvalid = (reason: string) => new CodedError(400, 'TAG_INVALID', `invalid tag: ${reason}`)

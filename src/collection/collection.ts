@@ -3,6 +3,7 @@
  * forget it, remove empty directories, and say who got what. Each race is written down in docs/garbage-collection.md.
  */
 import { EMPTY_RECEIPT, addToReceipt, type Receipt } from '../deletion/receipt.js'
+import { publicReason } from '../errors.js'
 import * as paths from '../storage/paths.js'
 import { scanReferences, type References } from '../storage/scan.js'
 import type { Damage } from '../storage/state.js'
@@ -61,7 +62,7 @@ export class Collection {
       if ('outcome' in collected) outcome = collected
       else outcome = { outcome: 'collected', ...(run = collected) }
     } catch (error) {
-      outcome = { outcome: 'failed', reason: (error as Error).message }
+      outcome = { outcome: 'failed', reason: publicReason(error) }
     }
     if (!held) return outcome
     const refreshed = await this.#refresh(outcome, onPhase)

@@ -8,8 +8,11 @@ import { open, rm } from 'node:fs/promises'
 export class Freshness {
   #stale: boolean
 
-  /** @param path where the mark is kept */
-  constructor (private readonly path: string) {
+  /**
+   * @param path where the mark is kept
+   * @param onProblem told when the mark cannot be removed; then the next start restarts the registry once more
+   */
+  constructor (private readonly path: string, private readonly onProblem: (error: unknown) => void = () => {}) {
     this.#stale = existsSync(path)
   }
 
@@ -26,6 +29,6 @@ export class Freshness {
   /** The registry has forgotten. */
   async renew (): Promise<void> {
     this.#stale = false
-    await rm(this.path, { force: true })
+    await rm(this.path, { force: true }).catch(this.onProblem)
   }
 }

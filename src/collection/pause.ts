@@ -54,20 +54,22 @@ export class Pause {
   /**
    * Comes to a point where nobody writes. Pushes that are between two requests are left as they are: their leases
    * protect what they claimed.
-   * @returns false when requests were still writing after the time was up; then nothing is held any more
+   * @returns false when the time was up and requests were still writing, or uploads open that a restart would break; then
+   *   nothing is held any more
    */
   async stopWrites (): Promise<boolean> {
     const { admission, sessions } = this.parts
     const until = async (condition: () => boolean, seconds: number): Promise<boolean> => await admission.until(() => this.#closing.signal.aborted || condition(), seconds) && !this.#closing.signal.aborted
     const written = (): boolean => admission.inFlight('write') === 0
+    const safe = (): boolean => written() && (this.settings.uploadsSurvive || sessions.uploads === 0)
     const idle = (): boolean => written() && sessions.open === 0
     await until(idle, this.settings.patienceSeconds)
     admission.set('new-writes')
-    await until(() => written() && (this.settings.uploadsSurvive || sessions.uploads === 0), this.settings.drainSeconds)
+    await until(safe, this.settings.drainSeconds)
     await until(idle, Math.min(BETWEEN_REQUESTS_SECONDS, this.settings.drainSeconds))
     admission.set('writes')
     // What slipped in at the last moment is short, or the collection has to come back another time.
-    if (await until(written, BETWEEN_REQUESTS_SECONDS)) return true
+    if (await until(safe, BETWEEN_REQUESTS_SECONDS)) return true
     admission.set('none')
     return false
   }
@@ -94,7 +96,7 @@ export class Pause {
       this.resume()
     } catch (error) {
       if (!this.#closing.signal.aborted) this.#recovering = this.#recover((error as Error).message)
-      throw new RegistryNotBack(this.#problem)
+      throw new RegistryNotBack(this.#problem ?? 'the registry was restarted and does not answer')
     }
   }
 
@@ -127,7 +129,8 @@ export class Pause {
   async #recover (reason: string): Promise<void> {
     const { log } = this.parts
     const { signal } = this.#closing
-    this.#problem = `the registry was restarted and does not answer: ${reason}`
+    this.#problem = 'the registry was restarted and does not answer; Delgate goes on trying, and its log says what it tried'
+    log.warn({ reason }, 'the registry does not answer after its restart; everything is held')
     let started = false
     while (!signal.aborted) {
       try {

@@ -39,7 +39,7 @@ export function installApi (app: FastifyInstance, parts: ApiParts): void {
   }, { prefix: '/delgate/v1' })
 }
 
-function installJobs (api: FastifyInstance, { deletes: { store }, cancel }: ApiParts): void {
+function installJobs (api: FastifyInstance, { deletes: { store, closing }, registry, cancel }: ApiParts): void {
   const find = (request: FastifyRequest): Job => {
     const { id } = request.params as { id: string }
     const job = store.get(id)
@@ -52,9 +52,13 @@ function installJobs (api: FastifyInstance, { deletes: { store }, cancel }: ApiP
     return { jobs: jobs.slice(0, limit).map(publicJob), total: jobs.length }
   })
   api.get('/jobs/:id', async request => publicJob(find(request)))
-  api.get('/jobs/:id/events', (request, reply) => { streamEvents(find(request), reply, parts => store.watch(find(request).id, parts)) })
+  api.get('/jobs/:id/events', (request, reply) => {
+    const job = find(request)
+    streamEvents(job, reply, listener => store.watch(job.id, listener), closing)
+  })
   api.post('/jobs/:id/cancel', async (request, reply) => {
     const job = find(request)
+    if (!await authorise(request, reply, job.plans.map(plan => plan.repository), registry)) return
     const cancelled = await cancel(job.id)
     if (cancelled === undefined) throw jobNotQueued(job.id, (store.get(job.id) ?? job).state)
     await reply.send(publicJob(cancelled))
@@ -76,22 +80,24 @@ function installCollections (api: FastifyInstance, { deletes, registry }: ApiPar
     } finally {
       leave()
     }
-    await sendJob(reply, job, wait, deletes.store)
+    await sendJob(reply, job, wait, deletes)
   })
 }
 
 /** Server-sent events: the job now, and after every change, until it has ended for good. */
-function streamEvents (job: Job, reply: FastifyReply, watch: (listener: (job: Job) => void) => () => void): void {
+function streamEvents (job: Job, reply: FastifyReply, watch: (listener: (job: Job) => void) => () => void, closing: AbortSignal): void {
   reply.hijack()
   const { raw } = reply
-  raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
+  raw.writeHead(200, { ...reply.getHeaders() as Record<string, string>, 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
   const write = (changed: Job): void => {
     if (raw.writableEnded) return
     raw.write(`event: job\ndata: ${JSON.stringify(publicJob(changed))}\n\n`)
     if (hasEnded(changed) && changed.nextAttemptAt === undefined) raw.end()
   }
   const stop = watch(write)
-  raw.once('close', stop)
+  const end = (): void => { raw.end() }
+  closing.addEventListener('abort', end, { once: true })
+  raw.once('close', () => { stop(); closing.removeEventListener('abort', end) })
   write(job)
 }
 

@@ -17,6 +17,8 @@ export interface DeleteParts {
   readonly store: JobStore
   readonly registry: RegistryClient
   readonly admission: Admission
+  /** Aborts when the gate closes: nobody is kept waiting for a job then. */
+  readonly closing: AbortSignal
 }
 
 /** Where a job can be looked at. */
@@ -64,7 +66,7 @@ export async function deleteTarget (request: FastifyRequest, reply: FastifyReply
     leave()
   }
   request.log.info({ jobId: job.id, target }, 'deletion accepted')
-  await sendJob(reply, job, wait, parts.store)
+  await sendJob(reply, job, wait, parts)
 }
 
 /**
@@ -93,27 +95,29 @@ export async function passBack (reply: FastifyReply, answer: Answer): Promise<vo
 }
 
 /** 202 with the job; after it has ended when the client wants to wait for that. */
-export async function sendJob (reply: FastifyReply, job: Job, wait: number | undefined, store: JobStore): Promise<void> {
-  const current = wait === undefined ? job : await ended(job, wait, store, reply)
+export async function sendJob (reply: FastifyReply, job: Job, wait: number | undefined, parts: Pick<DeleteParts, 'store' | 'closing'>): Promise<void> {
+  const current = wait === undefined ? job : await ended(job, wait, parts, reply)
   reply.code(202).header('location', jobLocation(job.id))
   if (wait !== undefined) reply.header('preference-applied', `wait=${wait}`)
   await reply.send(publicJob(current))
 }
 
 /** The job once it has ended, or as it is when the time is up or the client has gone. */
-async function ended (job: Job, seconds: number, store: JobStore, reply: FastifyReply): Promise<Job> {
+async function ended (job: Job, seconds: number, { store, closing }: Pick<DeleteParts, 'store' | 'closing'>, reply: FastifyReply): Promise<Job> {
   const latest = store.get(job.id) ?? job
-  if (hasEnded(latest)) return latest
+  if (hasEnded(latest) || closing.aborted) return latest
   return await new Promise<Job>(resolve => {
     const finish = (): void => {
       clearTimeout(timer)
       stop()
       reply.raw.off('close', finish)
+      closing.removeEventListener('abort', finish)
       resolve(store.get(job.id) ?? job)
     }
     const timer = setTimeout(finish, seconds * 1000)
     const stop = store.watch(job.id, changed => { if (hasEnded(changed)) finish() })
     reply.raw.once('close', finish)
+    closing.addEventListener('abort', finish, { once: true })
   })
 }
 

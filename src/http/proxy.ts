@@ -20,9 +20,25 @@ export interface ProxyParts {
 
 type Headers = Record<string, string | string[] | undefined> & { [kAnswered]?: Answered }
 
+const kContentType = Symbol('content type')
+type Typed = FastifyRequest['raw'] & { [kContentType]?: string }
+
 /** Installs the proxy. */
 export function installProxy (app: FastifyInstance, parts: ProxyParts): void {
-  void app.register(httpProxy, {
+  void app.register(async scope => {
+    // Bodies are streams, whatever their type is called; the registry is told the type that the client gave.
+    scope.removeAllContentTypeParsers()
+    scope.addHook('onRequest', async request => {
+      const { headers } = request.raw as Typed
+      if (headers['content-type'] !== undefined) (request.raw as Typed)[kContentType] = headers['content-type']
+      if (headers['content-type'] !== undefined) headers['content-type'] = 'application/octet-stream'
+    })
+    registerProxy(scope, parts)
+  })
+}
+
+function registerProxy (scope: FastifyInstance, parts: ProxyParts): void {
+  void scope.register(httpProxy, {
     prefix: '/v2',
     rewritePrefix: `${parts.location.prefix}/v2`,
     upstream: '',
@@ -68,6 +84,8 @@ function route (request: FastifyRequest, reply: FastifyReply, parts: ProxyParts)
   const query = url.indexOf('?')
   const classified = classify(query === -1 ? url : url.slice(0, query))
   const enter = (): Promise<boolean> | true => parts.gate.enter(request, reply, classified)?.then(() => !reply.raw.destroyed) ?? true
+  // What is not understood is not guarded either: it may be read, but not written.
+  if (classified.kind === 'invalid' && !['GET', 'HEAD', 'OPTIONS'].includes(request.method)) throw classified.error
   if (request.method !== 'DELETE') return enter()
   return handleDelete(request, reply, classified, parts.deletes).then(async isHandled => !isHandled && await enter())
 }
@@ -79,7 +97,10 @@ function route (request: FastifyRequest, reply: FastifyReply, parts: ProxyParts)
 function requestHeaders (request: FastifyRequest, headers: Headers, answered: Answered | undefined): Headers {
   if (answered !== undefined) headers[kAnswered] = answered
   headers.host = request.headers.host ?? headers.host
-  if (headers.expect !== undefined) headers.expect = undefined
+  const type = (request.raw as Typed)[kContentType]
+  if (type !== undefined) headers['content-type'] = type
+  // Hop by hop, or answered already; undici refuses to send them.
+  for (const name of ['expect', 'upgrade', 'keep-alive']) if (headers[name] !== undefined) headers[name] = undefined
   const peer = request.socket?.remoteAddress
   if (peer !== undefined) {
     const before = headers['x-forwarded-for']

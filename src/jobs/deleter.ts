@@ -9,7 +9,7 @@ import { leavesGarbage, type Plan, type PlanOptions, type Planned } from '../del
 import { plan } from '../deletion/planner.js'
 import { planRest } from '../deletion/resume.js'
 import type { RepositoryTarget, Target } from '../deletion/target.js'
-import { CodedError, unavailable } from '../errors.js'
+import { CodedError, publicReason, unavailable } from '../errors.js'
 import { isWithin, type RepositoryName } from '../oci/name.js'
 import type { TreeReader } from '../storage/read.js'
 import type { RepositoryState } from '../storage/state.js'
@@ -68,9 +68,10 @@ export class Deleter {
     if (before.outcome !== 'planned') return before
     const release = await this.#lock(repositories)
     try {
+      const quiet = this.#quiet(repositories)
       const planned = await this.#planAll(target, repositories)
       if (planned.outcome === 'denied') return planned
-      return { outcome: 'accepted', job: await this.#carryOut(target, planned.outcome === 'planned' ? planned.plans : []) }
+      return { outcome: 'accepted', job: await this.#carryOut(target, planned.outcome === 'planned' ? planned.plans : [], quiet) }
     } finally {
       release()
     }
@@ -83,8 +84,9 @@ export class Deleter {
   async collect (target: Target, repositories: readonly RepositoryName[]): Promise<Job> {
     const release = await this.#lock(repositories)
     try {
+      const quiet = this.#quiet(repositories)
       const planned = await this.#planAll(target, repositories)
-      return await this.#carryOut(target, planned.outcome === 'planned' ? planned.plans : [])
+      return await this.#carryOut(target, planned.outcome === 'planned' ? planned.plans : [], quiet)
     } finally {
       release()
     }
@@ -101,7 +103,8 @@ export class Deleter {
         if (!job.unlinked) rest.push(planRest(state, earlier, Date.parse(job.createdAt), this.parts.planOptions(earlier.repository, job.target.type)))
       }
       if (job.unlinked || !isOpen(job)) continue
-      await this.#unlink(job, rest).catch(async error => { await this.#interrupted(job, error as Error) })
+      // Nobody is served yet.
+      await this.#unlink(job, rest, new Set(rest.map(plan => plan.repository))).catch(async error => { await this.#interrupted(job, error as Error) })
     }
     return open.length
   }
@@ -129,14 +132,22 @@ export class Deleter {
     return () => { releases.forEach(release => { release() }) }
   }
 
-  async #carryOut (target: Target, plans: readonly Plan[]): Promise<Job> {
+  /**
+   * The repositories in which nobody writes. Asked with the turn taken, before anything is planned: what is quiet then
+   * stays so, since pushes wait for the turn to end; what was not may have made something that the plan does not see.
+   */
+  #quiet (repositories: readonly RepositoryName[]): ReadonlySet<RepositoryName> {
+    return new Set(repositories.filter(name => this.parts.sessions.inFlight(name) === 0))
+  }
+
+  async #carryOut (target: Target, plans: readonly Plan[], quiet: ReadonlySet<RepositoryName>): Promise<Job> {
     const job = newJob(target.type === 'garbage' || target.type === 'untagged' ? 'collection' : 'delete', target, plans)
     await this.parts.store.save(job).catch(error => {
       this.parts.log.error({ err: error, jobId: job.id }, 'a deletion could not be recorded')
       throw unavailable(`nothing was deleted, since the deletion could not be recorded (${(error as NodeJS.ErrnoException).code ?? 'unknown error'}): make room for, or mend, Delgate's state directory`)
     })
     try {
-      return await this.#unlink(job, plans)
+      return await this.#unlink(job, plans, quiet)
     } catch (error) {
       throw await this.#interrupted(job, error as Error)
     }
@@ -145,18 +156,17 @@ export class Deleter {
   /** Unlinking stopped half-way (a full disk, missing rights): the job stays, and the next collection finishes it. */
   async #interrupted (job: Job, error: Error): Promise<Error> {
     this.parts.log.error({ err: error, jobId: job.id }, 'links could not be removed')
-    const failed: Job = { ...job, state: 'failed', phase: 'waiting', error: { message: error.message }, nextAttemptAt: new Date().toISOString() }
+    const failed: Job = { ...job, state: 'failed', phase: 'waiting', error: { message: publicReason(error) }, nextAttemptAt: new Date().toISOString() }
     await this.parts.store.keep(failed).catch(() => {})
     this.parts.runner.notify()
     return new CodedError(500, 'INTERNAL', 'the deletion was accepted, but links could not be removed; it will be tried again, and its job says why', { job: job.id })
   }
 
-  async #unlink (job: Job, plans: readonly Plan[]): Promise<Job> {
-    const { store, runner, sessions, tombstones, writer } = this.parts
+  async #unlink (job: Job, plans: readonly Plan[], quiet: ReadonlySet<RepositoryName>): Promise<Job> {
+    const { store, runner, tombstones, writer } = this.parts
     let receipt = EMPTY_RECEIPT
     for (const plan of plans) {
-      const quiet = sessions.inFlight(plan.repository) === 0
-      const { counts: _, kept: __, ...lists } = await execute(plan, writer, { tombstones, quiet })
+      const { counts: _, kept: __, ...lists } = await execute(plan, writer, { tombstones, quiet: quiet.has(plan.repository) })
       receipt = addToReceipt(receipt, lists)
     }
     const now = new Date().toISOString()

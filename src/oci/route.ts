@@ -91,7 +91,8 @@ function decodeSegments (path: string): string[] | undefined {
   const segments = path.split('/')
   if (!path.includes('%')) return segments
   try {
-    return segments.map(segment => decodeURIComponent(segment))
+    const decoded = segments.map(segment => decodeURIComponent(segment))
+    return decoded.some(segment => segment.includes('/')) ? undefined : decoded
   } catch {
     return undefined
   }

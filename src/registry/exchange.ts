@@ -88,7 +88,7 @@ export class Exchange implements Dispatcher.DispatchHandler, AnswerBody {
     if (callback === undefined) return
     this.#callback = undefined
     if (this.answered === undefined) callback(error, answer)
-    else void this.answered(answer).then(() => { callback(error, answer) })
+    else this.answered(answer).then(() => { callback(error, answer) }).catch(() => { this.destroy() })
   }
 
   destroy (): void {

@@ -138,3 +138,18 @@ await eachRegistry(t, 'clients that vanish in the middle harm nobody', async (t,
 async function traffic (gate: Gate): Promise<{ reads: number, writes: number }> {
   return json<{ traffic: { reads: number, writes: number } }>(await request(gate.url, 'GET', '/delgate/v1/status')).traffic
 }
+
+await eachRegistry(t, 'whoever waits for a job is answered when Delgate stops', async (t, tool) => {
+  const gate = await startGate(t, tool, { settings: { collection: { quietSeconds: 600, maximumDelaySeconds: 600 } } })
+  await push(gate.url, 'team/app', 'v1', await image('waits'))
+  await push(gate.url, 'team/app', 'v2', await image('waits too'))
+  const first = expectStatus(await del(gate.url, '/v2/team/app/manifests/v1'), 202, 'DELETE')
+  const events = await open(gate.url, 'GET', `${header(first, 'location')}/events`)
+  const told = events.toArray()
+  const second = start(gate.url, 'DELETE', '/v2/team/app/manifests/v2', { headers: { prefer: 'wait=600' } })
+  second.request.end()
+  await until('both are waiting', async () => (await allJobs(gate.url)).filter(job => job.state === 'queued').length === 2)
+  await gate.close()
+  t.equal((await second.promise).statusCode, 202)
+  t.ok((await told).length > 0)
+})

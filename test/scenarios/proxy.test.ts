@@ -2,8 +2,8 @@
 import { Agent } from 'node:http'
 import t, { type Test } from 'tap'
 import { expectStatus, header, json, ociError, open, read, request, type Answer } from '../support/http.js'
-import { ACCEPT_ALL, image, multiArchitecture } from '../support/images.js'
-import { beginUpload, pull, push } from '../support/client.js'
+import { ACCEPT_ALL, blobOf, image, multiArchitecture } from '../support/images.js'
+import { beginUpload, pull, pullBlob, push } from '../support/client.js'
 import { startGate } from '../support/delgate.js'
 import { deleted } from '../support/jobs.js'
 import { startRegistry, type RegistryOptions } from '../support/registry.js'
@@ -152,4 +152,20 @@ await eachRegistry(t, 'many uploads are listed nowhere, and an upload can be ask
   t.equal((await request(gate.url, 'DELETE', location)).status, 204, 'the registry\'s own answer')
   t.equal((await request(gate.url, 'GET', location)).status, 404)
   t.type(json(await request(gate.url, 'GET', '/delgate/v1/status')), 'object')
+})
+
+await eachRegistry(t, 'a body is passed on as it is, whatever its type is called', async (t, tool) => {
+  const gate = await startGate(t, tool)
+  for (const type of ['text/plain', 'application/json', 'blob', '', 'text/plain; charset=latin1']) {
+    const blob = blobOf(Buffer.concat([Buffer.alloc(100_000, 0xff), Buffer.from(type)]))
+    const location = await beginUpload(gate.url, 'app')
+    const answer = await request(gate.url, 'PUT', `${location}${location.includes('?') ? '&' : '?'}digest=${blob.digest}`, { headers: { 'content-type': type }, body: blob.bytes })
+    t.equal(answer.status, 201, `content-type "${type}": ${answer.body.toString()}`)
+    await pullBlob(gate.url, 'app', blob)
+  }
+})
+
+await eachRegistry(t, 'headers that are only for one connection are not passed on', async (t, tool) => {
+  const gate = await startGate(t, tool)
+  for (const headers of [{ upgrade: 'h2c' }, { 'keep-alive': 'timeout=5' }]) t.equal((await request(gate.url, 'GET', '/v2/', { headers })).status, 200, JSON.stringify(headers))
 })

@@ -1,0 +1,77 @@
+/**
+ * A deletion that empties a repository while a push makes something in it. Forced: the push is at the registry when the
+ * deletion takes its turn, and is answered after the deletion has planned, while it writes its journal.
+ */
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import t from 'tap'
+import type { Digest } from '../../src/oci/digest.js'
+import type { RepositoryName, Tag } from '../../src/oci/name.js'
+import { Deleter } from '../../src/jobs/deleter.js'
+import type { Job } from '../../src/jobs/job.js'
+import type { JobRunner } from '../../src/jobs/runner.js'
+import { JobStore } from '../../src/jobs/store.js'
+import * as paths from '../../src/storage/paths.js'
+import { TreeReader } from '../../src/storage/read.js'
+import { TreeWriter } from '../../src/storage/write.js'
+import { RepositoryLocks } from '../../src/traffic/locks.js'
+import { Sessions } from '../../src/traffic/sessions.js'
+import { Tombstones } from '../../src/traffic/tombstones.js'
+
+const app = 'team/app' as RepositoryName
+const manifest = `sha256:${'a'.repeat(64)}` as Digest
+const config = `sha256:${'c'.repeat(64)}` as Digest
+const pushed = `sha256:${'b'.repeat(64)}` as Digest
+
+async function write (root: string, path: string, text: string): Promise<void> {
+  await mkdir(dirname(join(root, path)), { recursive: true })
+  await writeFile(join(root, path), text)
+}
+
+t.test('what a push makes while the deletion is on its way stays', async t => {
+  const directory = await mkdtemp(join(tmpdir(), 'delgate-deleter-'))
+  t.teardown(async () => { await rm(directory, { recursive: true }) })
+  const root = join(directory, 'tree')
+  await write(root, paths.blobData(manifest), JSON.stringify({ schemaVersion: 2, mediaType: 'application/vnd.oci.image.manifest.v1+json', config: { digest: config }, layers: [] }))
+  await write(root, paths.revisionLink(app, manifest), manifest)
+  await write(root, paths.layerLink(app, config), config)
+  await write(root, paths.tagCurrentLink(app, 'v1' as Tag), manifest)
+  const sessions = new Sessions(60)
+  const store = await JobStore.open(join(directory, 'jobs'), { keepDays: 1, keepMaximum: 10 }, () => {})
+  const endOfPush = sessions.begin(app, 'docker')
+  const save = store.save.bind(store)
+  let answered = false
+  store.save = async (job: Job) => {
+    if (!answered) {
+      // The registry links a mounted layer and opens an upload, and answers.
+      answered = true
+      await write(root, paths.layerLink(app, pushed), pushed)
+      await write(root, join(paths.uploadsDirectory(app), 'an-upload', 'startedat'), 'now')
+      sessions.lease(app, 'docker', pushed)
+      sessions.uploadOpened(app, 'docker', 'an-upload')
+      endOfPush()
+    }
+    await save(job)
+  }
+  const runner = { notify: () => {} } as unknown as JobRunner
+  const deleter = new Deleter({
+    reader: new TreeReader(root),
+    writer: new TreeWriter(root),
+    locks: new RepositoryLocks(),
+    sessions,
+    tombstones: new Tombstones((repository, digest) => sessions.leased(repository, digest)),
+    store,
+    runner,
+    planOptions: () => ({ referrers: 'purge', leased: digest => sessions.leased(app, digest), uploading: upload => sessions.isUploading(app, upload.id), idleBefore: 0, staleBefore: 0 }),
+    rehearse: async () => { throw new Error('not asked for') },
+    log: { error: () => {} }
+  })
+  const accepted = await deleter.accept({ type: 'tag', repository: app, tag: 'v1' as Tag }, [app])
+  t.equal(accepted.outcome, 'accepted')
+  t.ok(answered, 'the push was answered in between')
+  const state = await new TreeReader(root).repository(app)
+  t.equal(state.tags.size, 0)
+  t.same([...state.layers.keys()], [pushed], 'its layer is linked')
+  t.same(await readdir(join(root, paths.uploadsDirectory(app))), ['an-upload'], 'its upload goes on')
+})
