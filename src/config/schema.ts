@@ -136,6 +136,7 @@ export const settingsSchema = {
       description: 'Bounds on requests.',
       properties: {
         bodyBytes: { type: 'integer', minimum: 0, default: 65536, description: 'Largest body on Delgate\'s own routes; what is passed to the registry has no limit. Bytes. Default: 65536.' },
+        manifestSeconds: { ...seconds, default: 60, description: 'How long a client may take to send a manifest; deletions in its repository wait for it. Seconds. Default: 60.' },
         headerBytes: { type: 'integer', minimum: 1024, default: 16384, description: 'Largest request head: request line and all headers. Bytes. Default: 16384.' }
       }
     },

@@ -22,6 +22,8 @@ export interface GateParts {
   readonly locks: RepositoryLocks
   readonly tombstones: Tombstones
   readonly pushed: Pushed
+  /** How long a client may take to send a manifest, seconds: it has the repository's turn meanwhile. */
+  readonly manifestSeconds: number
 }
 
 /** The part of the registry's answer that the gate looks at. */
@@ -123,8 +125,10 @@ export class Gate {
   async #beginPush (request: FastifyRequest, passage: Passage, repository: RepositoryName): Promise<void> {
     const { locks, sessions } = this.parts
     const { route, client } = passage
-    if (route.kind === 'manifest') passage.ends.push(await locks.shared(repository))
-    else if (!isRead(request.method)) while (locks.isContended(repository)) (await locks.shared(repository))()
+    if (route.kind === 'manifest') {
+      passage.ends.push(await locks.shared(repository))
+      passage.ends.push(this.#hurry(request))
+    } else if (!isRead(request.method)) while (locks.isContended(repository)) (await locks.shared(repository))()
     // No await from here on: a deletion that starts after this sees the session.
     passage.ends.push(sessions.begin(repository, client))
     passage.claim = claimOf(request, route)
@@ -133,6 +137,16 @@ export class Gate {
     sessions.lease(repository, client, claim)
     // Unless the registry says yes, the claim ends with the request.
     passage.ends.push(() => { if (passage.claim !== undefined) sessions.release(repository, client, claim) })
+  }
+
+  /** Breaks off a request whose body does not arrive in time. @returns ends the watch */
+  #hurry (request: FastifyRequest): () => void {
+    const timer = setTimeout(() => {
+      if (request.raw.complete) return
+      request.log.warn({ url: request.raw.url }, 'a manifest did not arrive in time; the request was broken off')
+      request.raw.destroy()
+    }, this.parts.manifestSeconds * 1000)
+    return () => { clearTimeout(timer) }
   }
 
   /** Notes what a pushing request achieved. */

@@ -1,7 +1,7 @@
 /** Pushes and pulls beside deletions: a pause at most. */
 import t from 'tap'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expectStatus, header, open, read, request } from '../support/http.js'
+import { expectStatus, header, json, open, read, request, start } from '../support/http.js'
 import { digestOf, digestsOf, image, layer, noise, type Image } from '../support/images.js'
 import { beginUpload, commitUpload, hasBlob, manifestStatus, pull, push, putManifest, sendChunk, uploadBlob } from '../support/client.js'
 import { startGate, startWrappedGate } from '../support/delgate.js'
@@ -141,4 +141,21 @@ await eachRegistry(t, 'requests during a collection wait; none fails', async (t,
   t.equal((await jobEnded(gate.url, answer)).state, 'done')
   await pull(gate.url, 'app', 'v2', another)
   await assertClean(t, gate, { digests: digestsOf(victim), repositories: ['victim'] })
+})
+
+await eachRegistry(t, 'a manifest that is sent too slowly does not keep deletions waiting', async (t, tool) => {
+  const gate = await startGate(t, tool, { settings: { limits: { manifestSeconds: 0.5 } } })
+  const content = await image('deleted beside a slow push')
+  await push(gate.url, 'app', 'v1', content)
+  const slow = start(gate.url, 'PUT', '/v2/app/manifests/v2', { headers: { 'content-type': content.mediaType, 'content-length': content.bytes.length } })
+  const broken = slow.promise.then((answer) => answer.statusCode, () => 'broken off')
+  slow.request.write(content.bytes.subarray(0, 10))
+  await until('the push has its turn', async () => {
+    const { traffic } = json<{ traffic: { writes: number } }>(await request(gate.url, 'GET', '/delgate/v1/status'))
+    return traffic.writes > 0
+  })
+  await deleted(gate.url, '/v2/app/manifests/v1')
+  t.not(await broken, 201)
+  await push(gate.url, 'app', 'v2', content)
+  await pull(gate.url, 'app', 'v2', content)
 })
