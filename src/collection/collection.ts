@@ -6,7 +6,7 @@ import { EMPTY_RECEIPT, addToReceipt, type Receipt } from '../deletion/receipt.j
 import { publicReason } from '../errors.js'
 import * as paths from '../storage/paths.js'
 import { scanReferences, type References } from '../storage/scan.js'
-import type { Damage } from '../storage/state.js'
+import { damageText, type Damage } from '../storage/state.js'
 import { keptBy } from './kept.js'
 import { finishPlans, isBlocked, type LeftoverParts } from './leftovers.js'
 import type { Pause } from './pause.js'
@@ -121,7 +121,7 @@ export class Collection {
 
   /** A repository with only one of its two directories is hidden from one version of the collector. */
   async #mend (references: References): Promise<string[]> {
-    const warnings = references.warnings.map(damage => `${damage.path}: ${damage.reason}`)
+    const warnings = references.warnings.map(damageText)
     for (const name of references.lopsided) {
       await this.parts.writer.ensure(paths.layersDirectory(name))
       await this.parts.writer.ensure(paths.manifestsDirectory(name))
@@ -141,7 +141,7 @@ export class Collection {
 }
 
 function describe (damages: readonly Damage[]): string {
-  const shown = damages.slice(0, DAMAGES_SHOWN).map(damage => `${damage.path}: ${damage.reason}`).join('; ')
+  const shown = damages.slice(0, DAMAGES_SHOWN).map(damageText).join('; ')
   const more = damages.length > DAMAGES_SHOWN ? `; and ${damages.length - DAMAGES_SHOWN} more` : ''
   return `nothing was swept, since damage in the registry could hide what is in use: ${shown}${more}. Delete or push again what is damaged; the job is then tried again`
 }

@@ -30,8 +30,7 @@ export async function finishPlans (requests: readonly CollectionRequest[], recei
       for (const plan of request.plans.filter(plan => plan.repository === name)) {
         const removed = await finishPlan(request, plan, state, parts)
         if (removed !== undefined) {
-          const { counts: _, kept: __, ...lists } = removed
-          receipts.set(request.id, addToReceipt(receipts.get(request.id)!, lists))
+          receipts.set(request.id, addToReceipt(receipts.get(request.id)!, removed))
           state = await parts.reader.repository(name)
         }
         if (isHeldOpen(state, plan, parts.planOptions(name))) unfinished.add(request.id)

@@ -182,6 +182,3 @@ type Flat<Type> = { readonly [Key in keyof Type]: Type[Key] }
 
 /** All settings, defaults filled in; deeply frozen when they come from `loadSettings`. */
 export type Settings = FromSchema<typeof settingsSchema>
-
-/** The settings of the registry and its controllers. */
-export type RegistrySettings = Settings['registry']

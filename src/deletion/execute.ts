@@ -35,7 +35,7 @@ export async function execute (plan: Plan, tree: TreeWriter, options: ExecuteOpt
 /** What `execute` would report, with nothing changed; and the directories that would be gone. */
 export async function rehearse (plan: Plan, tree: TreeWriter): Promise<{ receipt: Receipt, gone: string[] }> {
   const { repository } = plan
-  const gone = plan.empties ? wholeRepository(plan) : [...plan.tags.map(({ tag }) => paths.tagDirectory(repository, tag)), ...manifestPaths(plan), ...plan.layers.map(digest => paths.layerDirectory(repository, digest))]
+  const gone = plan.empties ? wholeRepository(plan) : pathsOf(plan)
   let extent = NOTHING
   for (const path of gone) extent = plus(extent, await tree.measure(path))
   const receipt = addToReceipt(EMPTY_RECEIPT, { ...named(plan), layerLinks: plan.layers.map(digest => ({ repository, digest })), warnings: plan.warnings, bytesFreed: extent.bytes, directories: extent.directories })
@@ -46,6 +46,13 @@ const named = (plan: Plan): Pick<Receipt, 'tags' | 'manifests'> => ({
   tags: plan.tags.map(tag => ({ repository: plan.repository, ...tag })),
   manifests: plan.manifests.map(digest => ({ repository: plan.repository, digest }))
 })
+
+/** The directories that a plan names. */
+export const pathsOf = (plan: Plan): string[] => [
+  ...plan.tags.map(({ tag }) => paths.tagDirectory(plan.repository, tag)),
+  ...manifestPaths(plan),
+  ...plan.layers.map(digest => paths.layerDirectory(plan.repository, digest))
+]
 
 const manifestPaths = (plan: Plan): string[] => [
   ...plan.manifests.map(digest => paths.revisionDirectory(plan.repository, digest)),
@@ -70,8 +77,4 @@ async function removeDirectories (plan: Plan, tree: TreeWriter): Promise<Extent>
 }
 
 /** The directories that held what a plan removes. */
-export function parentsOf (plan: Plan): string[] {
-  const { repository } = plan
-  const removed = [...plan.tags.map(({ tag }) => paths.tagDirectory(repository, tag)), ...manifestPaths(plan), ...plan.layers.map(digest => paths.layerDirectory(repository, digest))]
-  return [...new Set(removed.map(path => dirname(path)))]
-}
+export const parentsOf = (plan: Plan): string[] => [...new Set(pathsOf(plan).map(path => dirname(path)))]

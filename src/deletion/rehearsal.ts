@@ -6,7 +6,7 @@ import type { Digest } from '../oci/digest.js'
 import * as paths from '../storage/paths.js'
 import type { TreeReader } from '../storage/read.js'
 import { scanReferences, type References } from '../storage/scan.js'
-import type { Damage, RepositoryState } from '../storage/state.js'
+import { damageText, type Damage, type RepositoryState } from '../storage/state.js'
 import type { TreeWriter } from '../storage/write.js'
 import { rehearse } from './execute.js'
 import { leavesGarbage, type Plan } from './plan.js'
@@ -27,8 +27,7 @@ export async function rehearseDeletion (plans: readonly Plan[], parts: Rehearsal
   for (const plan of plans) {
     const rehearsal = await rehearse(plan, writer)
     gone.push(...rehearsal.gone)
-    const { kept: _, counts: __, ...lists } = rehearsal.receipt
-    receipt = addToReceipt(receipt, lists)
+    receipt = addToReceipt(receipt, rehearsal.receipt)
   }
   if (!plans.some(leavesGarbage)) return addToReceipt(receipt, { kept: keptInRepository(plans) })
   const byName = new Map(plans.map(plan => [plan.repository, plan]))
@@ -41,7 +40,7 @@ export async function rehearseDeletion (plans: readonly Plan[], parts: Rehearsal
     bytesFreed: blobs.reduce((sum, blob) => sum + blob.bytes, 0),
     directories: blobs.reduce((sum, blob) => sum + blob.directories, 0) + await reader.wouldEmpty(gone, plans.filter(plan => plan.empties).map(plan => paths.repositoryDirectory(plan.repository))),
     kept: await parts.keptBy(plans, references, view),
-    warnings: [...references.warnings, ...references.blocking].map(damage => `${damage.path}: ${damage.reason}`)
+    warnings: [...references.warnings, ...references.blocking].map(damageText)
   })
 }
 

@@ -4,7 +4,7 @@
  */
 import { algorithmOf, hexOf, type Digest } from '../oci/digest.js'
 import type { Tag } from '../oci/name.js'
-import type { Damage, RepositoryState } from '../storage/state.js'
+import { damageText, type Damage, type RepositoryState } from '../storage/state.js'
 import { candidates, isBlind, unusedLayers } from './layers.js'
 import type { Plan, PlanOptions } from './plan.js'
 import { closure, pointedTo, tagIndex } from './reach.js'
@@ -30,21 +30,23 @@ export function select (state: RepositoryState, selection: Selection, options: P
   const manifests = poison === undefined ? gone.manifests : new Set([...gone.manifests].filter(digest => digest === selection.explicit))
   const kept = remaining.filter(digest => gone.candidates.has(digest))
   const layers = poison === undefined ? unusedLayers(state, manifests, selection, options) : []
-  const tags = [...gone.tags].sort().map(tag => ({ tag, digest: state.tags.get(tag)?.current }))
   const left = { ...state, tags: new Map([...state.tags].filter(([tag]) => !gone.tags.has(tag))) }
   const leftTags = [...left.tags.keys()]
   const tagsOf = tagIndex(left)
   return {
     repository: state.name,
-    tags: tags.map(({ tag, digest }) => digest === undefined ? { tag } : { tag, digest }),
+    tags: [...gone.tags].sort().map(tag => {
+      const digest = state.tags.get(tag)?.current
+      return digest === undefined ? { tag } : { tag, digest }
+    }),
     manifests: [...manifests].filter(digest => state.revisions.has(digest)).sort(),
     history: leftTags.flatMap(tag => state.tags.get(tag)!.history.filter(digest => manifests.has(digest)).map(digest => ({ tag, digest }))),
     layers,
     empties: isEmptied(state, manifests, leftTags, layers, options),
     candidates: candidates(state, manifests, layers),
-    kept: [...new Set(kept)].sort().map(digest => ({ digest, tags: tagsOf(digest) })),
+    kept: kept.sort().map(digest => ({ digest, tags: tagsOf(digest) })),
     blind: isBlind(state, manifests),
-    warnings: poison === undefined ? [] : [`kept what repository ${state.name} may still need: ${poison.path}: ${poison.reason}`]
+    warnings: poison === undefined ? [] : [`kept what repository ${state.name} may still need: ${damageText(poison)}`]
   }
 }
 

@@ -166,8 +166,8 @@ export class Deleter {
     const { store, runner, tombstones, writer } = this.parts
     let receipt = EMPTY_RECEIPT
     for (const plan of plans) {
-      const { counts: _, kept: __, ...lists } = await execute(plan, writer, { tombstones, quiet: quiet.has(plan.repository) })
-      receipt = addToReceipt(receipt, lists)
+      const removed = await execute(plan, writer, { tombstones, quiet: quiet.has(plan.repository) })
+      receipt = addToReceipt(receipt, removed)
     }
     const now = new Date().toISOString()
     const isOver = job.kind === 'delete' && !job.plans.some(leavesGarbage)

@@ -102,7 +102,7 @@ export class JobRunner {
   async #batch (): Promise<void> {
     this.#oldestAt = undefined
     // A failed job whose time has not come yet goes along: the collection is made anyway.
-    const jobs = this.store.list().filter(job => isDue(job) && !this.#taken.has(job.id)).reverse()
+    const jobs = this.#due()
     if (jobs.length === 0) return
     const mine = new Set<string>()
     try {
@@ -111,6 +111,11 @@ export class JobRunner {
       mine.forEach(id => this.#taken.delete(id))
     }
     await this.store.prune()
+  }
+
+  /** Jobs that a collection may take up, the oldest first. */
+  #due (): Job[] {
+    return this.store.list().filter(job => isDue(job) && !this.#taken.has(job.id)).reverse()
   }
 
   /** @param mine gains the jobs, so that they can be let go of afterwards */
@@ -129,7 +134,7 @@ export class JobRunner {
       for (const job of current) void this.store.save(job).catch(error => { this.log.warn({ err: error, jobId: job.id }, 'the phase of a job could not be recorded') })
     }
     const join = async (): Promise<CollectionRequest[]> => {
-      const late = await this.#take(this.store.list().filter(job => isDue(job) && !this.#taken.has(job.id)).reverse(), mine)
+      const late = await this.#take(this.#due(), mine)
       current = [...current, ...late.map(job => ({ ...job, phase: 'collect' as const }))]
       return late.map(toRequest)
     }
@@ -204,6 +209,5 @@ function merge (job: Job, receipts: ReadonlyMap<string, Job['receipt']>): Job['r
   const more = receipts.get(job.id)
   if (more === undefined) return job.receipt
   const known = new Set(job.receipt.manifests.map(({ repository, digest }) => `${repository}@${digest}`))
-  const { counts: _, ...lists } = more
-  return addToReceipt(job.receipt, { ...lists, manifests: more.manifests.filter(({ repository, digest }) => !known.has(`${repository}@${digest}`)) })
+  return addToReceipt(job.receipt, { ...more, manifests: more.manifests.filter(({ repository, digest }) => !known.has(`${repository}@${digest}`)) })
 }

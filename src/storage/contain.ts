@@ -2,8 +2,18 @@
 import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 
-const codeOf = (error: unknown): string => (error as { code?: string }).code ?? ''
+export const codeOf = (error: unknown): string => (error as { code?: string }).code ?? ''
 export const isMissing = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes(codeOf(error))
+
+/** The result of a file operation; `undefined` where the file or directory is missing. */
+export async function unlessMissing<T> (result: Promise<T>): Promise<T | undefined> {
+  try {
+    return await result
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    throw error
+  }
+}
 
 export type Containment = 'inside' | 'missing' | 'outside'
 

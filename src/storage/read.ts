@@ -8,7 +8,7 @@ import { parseDigest, type Digest } from '../oci/digest.js'
 import { parseManifest, type ManifestReferences } from '../oci/manifest.js'
 import { parseRepositoryName, parseTag, type RepositoryName, type Tag } from '../oci/name.js'
 import { each } from './concurrency.js'
-import { contained, isMissing } from './contain.js'
+import { contained, unlessMissing } from './contain.js'
 import * as paths from './paths.js'
 import { isPrunable } from './paths.js'
 import type { Damage, LayerState, Manifest, RepositoryState, Revision, TagState, UploadState } from './state.js'
@@ -84,7 +84,7 @@ export class TreeReader {
   async emptyDirectories (): Promise<string[]> {
     const empty: string[] = []
     const walk = async (directory: string, depth: number): Promise<void> => {
-      const entries = await readdir(join(this.root, directory), { withFileTypes: true }).catch(error => { if (isMissing(error)) return undefined; throw error })
+      const entries = await unlessMissing(readdir(join(this.root, directory), { withFileTypes: true }))
       if (entries?.length === 0) empty.push(directory)
       if (depth > 0) await each((entries ?? []).filter(entry => entry.isDirectory()), async entry => { await walk(join(directory, entry.name), depth - 1) })
     }
@@ -211,13 +211,7 @@ export class TreeReader {
 
   /** The directories in a directory; none when it does not exist. */
   async #list (directory: string, damages: Damage[]): Promise<Dirent[]> {
-    let entries: Dirent[]
-    try {
-      entries = await readdir(join(this.root, directory), { withFileTypes: true })
-    } catch (error) {
-      if (isMissing(error)) return []
-      throw error
-    }
+    const entries = await unlessMissing(readdir(join(this.root, directory), { withFileTypes: true })) ?? []
     for (const entry of entries) {
       if (entry.isSymbolicLink()) damages.push({ kind: 'tree', path: join(directory, entry.name), reason: 'it is a symbolic link' })
     }
@@ -225,13 +219,8 @@ export class TreeReader {
   }
 
   async #find (path: string): Promise<Found> {
-    try {
-      const stats = await lstat(join(this.root, path))
-      return { size: stats.size, modifiedAt: stats.mtimeMs, regular: stats.isFile() }
-    } catch (error) {
-      if (isMissing(error)) return undefined
-      throw error
-    }
+    const stats = await unlessMissing(lstat(join(this.root, path)))
+    return stats === undefined ? undefined : { size: stats.size, modifiedAt: stats.mtimeMs, regular: stats.isFile() }
   }
 
   async #read (path: string, size: number): Promise<Buffer> {

@@ -17,6 +17,9 @@ export interface Damage {
   readonly reason: string
 }
 
+/** Damage as messages show it. */
+export const damageText = (damage: Damage): string => `${damage.path}: ${damage.reason}`
+
 export interface TagState {
   /** What the tag points to; `undefined` when its link is missing or damaged. */
   readonly current: Digest | undefined

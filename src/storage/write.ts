@@ -6,7 +6,7 @@ import { lstat, mkdir, readdir, rmdir, unlink, writeFile } from 'node:fs/promise
 import { dirname, join } from 'node:path'
 import type { Digest } from '../oci/digest.js'
 import type { RepositoryName } from '../oci/name.js'
-import { contained, isMissing } from './contain.js'
+import { codeOf, contained, unlessMissing } from './contain.js'
 import * as paths from './paths.js'
 import { isPrunable } from './paths.js'
 
@@ -15,13 +15,10 @@ export interface Extent {
   /** Sizes of the files, bytes. */
   readonly bytes: number
   readonly directories: number
-  readonly files: number
 }
 
-export const NOTHING: Extent = { bytes: 0, directories: 0, files: 0 }
-export const plus = (a: Extent, b: Extent): Extent => ({ bytes: a.bytes + b.bytes, directories: a.directories + b.directories, files: a.files + b.files })
-
-const codeOf = (error: unknown): string => (error as { code?: string }).code ?? ''
+export const NOTHING: Extent = { bytes: 0, directories: 0 }
+export const plus = (a: Extent, b: Extent): Extent => ({ bytes: a.bytes + b.bytes, directories: a.directories + b.directories })
 
 export class TreeWriter {
   /** @param root the directory `docker/registry/v2` of the storage */
@@ -107,28 +104,24 @@ export class TreeWriter {
 }
 
 async function visit (path: string, removing: boolean): Promise<Extent> {
-  const own = await lstat(path).catch(missing => { if (isMissing(missing)) return undefined; throw missing })
+  const own = await unlessMissing(lstat(path))
   if (own === undefined) return NOTHING
   if (!own.isDirectory()) return await visitFile(path, removing)
-  const entries = await readdir(path, { withFileTypes: true }).catch(missing => { if (isMissing(missing)) return undefined; throw missing })
+  const entries = await unlessMissing(readdir(path, { withFileTypes: true }))
   if (entries === undefined) return NOTHING
-  let total: Extent = { bytes: 0, directories: 1, files: 0 }
+  let total: Extent = { bytes: 0, directories: 1 }
   // In order of name: a tag's `current` goes before its history, so that the tag is gone first.
   for (const entry of entries.sort((a, b) => a.name < b.name ? -1 : 1)) {
     const inner = join(path, entry.name)
     total = plus(total, entry.isDirectory() ? await visit(inner, removing) : await visitFile(inner, removing))
   }
-  if (removing) await rmdir(path).catch(error => { if (!isMissing(error)) throw error })
+  if (removing) await unlessMissing(rmdir(path))
   return total
 }
 
 async function visitFile (path: string, removing: boolean): Promise<Extent> {
-  try {
-    const { size } = await lstat(path)
+  return await unlessMissing(lstat(path).then(async ({ size }) => {
     if (removing) await unlink(path)
-    return { bytes: size, directories: 0, files: 1 }
-  } catch (error) {
-    if (isMissing(error)) return NOTHING
-    throw error
-  }
+    return { bytes: size, directories: 0 }
+  })) ?? NOTHING
 }

@@ -106,7 +106,7 @@ export class Sessions {
 
   /** Uploads that are open in pushes that are running. */
   get uploads (): number {
-    return [...this.#repositories.keys()].reduce((sum, name) => sum + this.#live(name).reduce((own, session) => own + session.uploads.size, 0), 0)
+    return this.#allLive().reduce((sum, session) => sum + session.uploads.size, 0)
   }
 
   /** Pushing requests of any client that are in the registry's hands right now. */
@@ -116,7 +116,7 @@ export class Sessions {
 
   /** How many pushes are running. */
   get open (): number {
-    return [...this.#repositories.keys()].reduce((sum, name) => sum + this.#live(name).length, 0)
+    return this.#allLive().length
   }
 
   #session (repository: RepositoryName, client: string): Session {
@@ -136,6 +136,10 @@ export class Sessions {
     }
     if (clients.size === 0) this.#repositories.delete(repository)
     return [...clients.values()]
+  }
+
+  #allLive (): Session[] {
+    return [...this.#repositories.keys()].flatMap(name => this.#live(name))
   }
 
   #isOpen (session: Session): boolean {
