@@ -4,8 +4,9 @@ import { jobNotQueued, jobUnknown, requestInvalid } from '../errors.js'
 import { hasEnded, publicJob, type Job, type JobState } from '../jobs/job.js'
 import type { RegistryClient } from '../registry/client.js'
 import type { Callers } from './callers.js'
-import { authorise, deleteTarget, passBack, search, sendJob, type DeleteParts } from './delete.js'
+import { authorise, deleteTarget, passBack, sendJob, type DeleteParts } from './delete.js'
 import { parseDeleteQuery, parseWait } from './prefer.js'
+import { queryOf } from './url.js'
 
 export interface ApiParts {
   readonly deletes: DeleteParts
@@ -32,7 +33,7 @@ export function installApi (app: FastifyInstance, parts: ApiParts): void {
     installCollections(api, parts)
     api.get('/status', async () => parts.status())
     api.delete('/repositories', async (request, reply) => {
-      const { confirm, dryRun } = parseDeleteQuery(search(request), ['confirm', 'dry-run'])
+      const { confirm, dryRun } = parseDeleteQuery(queryOf(request.raw.url!), ['confirm', 'dry-run'])
       if (confirm !== 'all') throw requestInvalid('this deletes every repository; add ?confirm=all')
       await deleteTarget(request, reply, { type: 'everything' }, dryRun, parts.deletes)
     })
@@ -47,7 +48,7 @@ function installJobs (api: FastifyInstance, { deletes: { store, closing }, regis
     return job
   }
   api.get('/jobs', async request => {
-    const { state, limit } = jobFilter(search(request))
+    const { state, limit } = jobFilter(queryOf(request.raw.url!))
     const jobs = store.list().filter(job => state === undefined || job.state === state)
     return { jobs: jobs.slice(0, limit).map(publicJob), total: jobs.length }
   })

@@ -11,6 +11,7 @@ import type { Route } from '../oci/route.js'
 import type { Answer, RegistryClient } from '../registry/client.js'
 import type { Admission } from '../traffic/admission.js'
 import { parseDeleteQuery, parseWait } from './prefer.js'
+import { queryOf } from './url.js'
 
 export interface DeleteParts {
   readonly deleter: Deleter
@@ -45,7 +46,7 @@ export function targetOf (route: Route, recursive: boolean): Target | undefined 
 export async function handleDelete (request: FastifyRequest, reply: FastifyReply, route: Route, parts: DeleteParts): Promise<boolean> {
   if (route.kind === 'invalid') throw route.error
   if (targetOf(route, false) === undefined) return false
-  const query = parseDeleteQuery(search(request), route.kind === 'repository' ? ['dry-run', 'recursive'] : ['dry-run'])
+  const query = parseDeleteQuery(queryOf(request.raw.url!), route.kind === 'repository' ? ['dry-run', 'recursive'] : ['dry-run'])
   await deleteTarget(request, reply, targetOf(route, query.recursive)!, query.dryRun, parts)
   return true
 }
@@ -146,10 +147,4 @@ function unknown (target: Target): CodedError {
     case 'tags': case 'repository': return nameUnknown(target.repository)
     default: return nameUnknown('')
   }
-}
-
-export function search (request: FastifyRequest): string {
-  const url = request.raw.url!
-  const at = url.indexOf('?')
-  return at === -1 ? '' : url.slice(at + 1)
 }

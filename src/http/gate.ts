@@ -15,6 +15,7 @@ import type { RepositoryLocks } from '../traffic/locks.js'
 import type { Sessions } from '../traffic/sessions.js'
 import type { Tombstones } from '../traffic/tombstones.js'
 import { answer } from './errors.js'
+import { queryOf } from './url.js'
 
 export interface GateParts {
   readonly admission: Admission
@@ -194,7 +195,7 @@ function isWrite (method: string, route: Route): boolean {
 function claimOf (request: FastifyRequest, route: Route): Digest | undefined {
   if (route.kind === 'blob') return request.method === 'HEAD' ? route.digest : undefined
   if (route.kind !== 'uploads' && route.kind !== 'upload') return undefined
-  const query = new URLSearchParams(request.raw.url!.split('?', 2)[1] ?? '')
+  const query = new URLSearchParams(queryOf(request.raw.url!))
   return parseDigest(query.get('digest') ?? query.get('mount') ?? undefined)
 }
 

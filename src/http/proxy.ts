@@ -8,6 +8,7 @@ import { handleDelete, type DeleteParts } from './delete.js'
 import { answer, upstreamError } from './errors.js'
 import type { Gate, UpstreamAnswer } from './gate.js'
 import { clientOrigin, rewriteLink, rewriteLocation, type LocationRules } from './location.js'
+import { pathOf } from './url.js'
 
 export interface ProxyParts {
   readonly gate: Gate
@@ -80,9 +81,7 @@ function registerProxy (scope: FastifyInstance, parts: ProxyParts): void {
 
 /** @returns whether the request goes on to the registry */
 function route (request: FastifyRequest, reply: FastifyReply, parts: ProxyParts): Promise<boolean> | true {
-  const url = request.raw.url!
-  const query = url.indexOf('?')
-  const classified = classify(query === -1 ? url : url.slice(0, query))
+  const classified = classify(pathOf(request.raw.url!))
   const enter = (): Promise<boolean> | true => parts.gate.enter(request, reply, classified)?.then(() => !reply.raw.destroyed) ?? true
   // What is not understood is not guarded either: it may be read, but not written.
   if (classified.kind === 'invalid' && !['GET', 'HEAD', 'OPTIONS'].includes(request.method)) throw classified.error

@@ -12,6 +12,7 @@ import { configPaths, describe, isRegistryConfig, namedBinary, parseContainer, r
 import { explainEngineError, parseEndpoint, statusOf, type Endpoint } from './engine.js'
 import { compareMounts, registryRoot } from './mounts.js'
 import { OUTPUT_TAIL_BYTES, OutputTail, SetupError, type CollectOutcome, type RegistryController, type RegistrySource } from './port.js'
+import type { ControllerLog } from './process.js'
 import { choose, selectionText, toFilters, type Selection } from './selection.js'
 
 const DEFAULT_STOP_TIMEOUT_SECONDS = 10
@@ -32,12 +33,6 @@ export interface DockerOptions {
   readonly storageRoot?: string | undefined
 }
 
-interface Logger {
-  info (values: object, message: string): void
-  warn (values: object, message: string): void
-  error (values: object, message: string): void
-}
-
 export class DockerController implements RegistryController {
   readonly kind = 'docker'
   readonly #endpoint: Endpoint
@@ -47,7 +42,7 @@ export class DockerController implements RegistryController {
   #id: string | undefined
   #project: string | undefined
 
-  constructor (private readonly options: DockerOptions, private readonly log: Logger) {
+  constructor (private readonly options: DockerOptions, private readonly log: ControllerLog) {
     this.#endpoint = parseEndpoint(options.docker.socket, process.env)
     this.#engine = new Docker(this.#endpoint.connect)
     this.#url = options.url.replace(/\/+$/, '')
