@@ -145,7 +145,7 @@ async function compose (settings: Settings, controller: RegistryController, fact
     collector: 'registry',
     freshness: facts.cache === 'none' ? 'none' : 'restart',
     hold: { now: admission.hold, waiting: admission.waiting, longestMs: admission.longestHoldMs, problem: pause.problem },
-    traffic: { reads: admission.inFlight('read'), writes: admission.inFlight('write'), pushes: sessions.open },
+    traffic: { reads: admission.inFlight('read'), downloads: admission.inFlight('download'), writes: admission.inFlight('write'), pushes: sessions.open },
     jobs: countByState(store),
     collections: { running: runner.isRunning, sinceStart: runner.collections }
   })

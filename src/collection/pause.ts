@@ -86,7 +86,7 @@ export class Pause {
   async restart (): Promise<void> {
     const { admission, log } = this.parts
     admission.set('all')
-    const idle = (): boolean => admission.inFlight('read') === 0 && admission.inFlight('write') === 0
+    const idle = (): boolean => (['read', 'download', 'write'] as const).every(traffic => admission.inFlight(traffic) === 0)
     if (!await admission.until(idle, this.settings.transferSeconds)) {
       log.warn({ transfers: admission.inFlight('read') }, 'transfers did not end in time; restarting the registry under them')
     }

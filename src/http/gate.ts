@@ -63,7 +63,7 @@ export class Gate {
     reply.raw.once('close', () => { passage.closed = true; end(passage) })
     ;(request as Carrier)[kPassage] = passage
     const writes = isWrite(request.method, route)
-    const admitted = this.parts.admission.enter(writes ? 'write' : 'read', this.#exempt(passage))
+    const admitted = this.parts.admission.enter(writes ? 'write' : route.kind === 'blob' && request.method === 'GET' ? 'download' : 'read', this.#exempt(passage))
     // A client that goes away while it is held must not keep anybody waiting.
     if (admitted instanceof Promise) reply.raw.once('close', () => { this.parts.admission.abandon(admitted) })
     if (writes || admitted instanceof Promise) return this.#enterLater(request, passage, writes, admitted)

@@ -8,7 +8,11 @@
  * that are already running; `writes`, those too; or `all`.
  */
 export type Hold = 'none' | 'new-writes' | 'writes' | 'all'
-export type Traffic = 'read' | 'write'
+/**
+ * What a request does: `write` changes what is stored, or relies on its staying there; `download` reads a blob, which may
+ * take long, and goes on in another registry when the one that sends it goes away; `read` is anything else.
+ */
+export type Traffic = 'read' | 'download' | 'write'
 
 export interface AdmissionLimits {
   /** Requests that may wait at once. */
@@ -39,7 +43,7 @@ interface Waiter {
 export class Admission {
   #hold: Hold = 'none'
   #waiting: Waiter[] = []
-  readonly #inFlight = { read: 0, write: 0 }
+  readonly #inFlight = { read: 0, download: 0, write: 0 }
   readonly #watchers = new Set<() => void>()
   readonly #byPromise = new WeakMap<Promise<Leave>, Waiter>()
   #longestHoldMs = 0
