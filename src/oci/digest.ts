@@ -20,5 +20,8 @@ export const algorithmOf = (digest: Digest): string => digest.slice(0, digest.in
 /** The hexadecimal part. */
 export const hexOf = (digest: Digest): string => digest.slice(digest.indexOf(':') + 1)
 
+/** Whether distribution stores content under this name: blobs are kept by sha256, whatever they are asked for by (registry/storage/blobwriter.go). */
+export const isCanonical = (digest: Digest): boolean => digest.startsWith('sha256:')
+
 /** A well-formed digest that no content can have: asks the registry "may I delete here?" without naming anything. */
 export const IMPOSSIBLE_DIGEST = `sha256:${'0'.repeat(64)}` as Digest

@@ -4,7 +4,7 @@
  * is leased is unlinked or swept. A lease ends when a manifest that lists the digest has been pushed, or when the
  * client has been idle for too long.
  */
-import type { Digest } from '../oci/digest.js'
+import { isCanonical, type Digest } from '../oci/digest.js'
 import type { RepositoryName } from '../oci/name.js'
 
 interface Session {
@@ -19,6 +19,10 @@ interface Session {
 
 export class Sessions {
   readonly #repositories = new Map<RepositoryName, Map<string, Session>>()
+  /** How many sessions lease a digest, abandoned ones that were not noticed yet included: most digests are leased by none. */
+  readonly #leasing = new Map<Digest, number>()
+  /** Those of them under the name of another algorithm than the one that content is stored by. */
+  readonly #aliases = new Set<Digest>()
 
   /**
    * @param idleSeconds how long a client may pause before its session counts as abandoned
@@ -42,7 +46,10 @@ export class Sessions {
   /** Protects a digest, from before the request that claims it is forwarded. */
   lease (repository: RepositoryName, client: string, digest: Digest): void {
     const { leases } = this.#session(repository, client)
-    leases.set(digest, (leases.get(digest) ?? 0) + 1)
+    const claims = leases.get(digest)
+    if (claims === undefined) this.#leasing.set(digest, (this.#leasing.get(digest) ?? 0) + 1)
+    if (!isCanonical(digest)) this.#aliases.add(digest)
+    leases.set(digest, (claims ?? 0) + 1)
   }
 
   /** Gives one claim back: the registry said no, or a manifest uses the digest now. */
@@ -51,7 +58,7 @@ export class Sessions {
     const claims = session?.leases.get(digest)
     if (session === undefined || claims === undefined) return
     if (claims > 1) session.leases.set(digest, claims - 1)
-    else session.leases.delete(digest)
+    else this.#drop(session, [digest])
     this.#tidy(repository, client, session)
     this.changed()
   }
@@ -69,7 +76,7 @@ export class Sessions {
     }
     const isOver = session.inFlight <= 1 && session.uploads.size === 0 && [...session.leases.keys()].every(digest => session.used.has(digest))
     if (!isOver) return
-    session.leases.clear()
+    this.#drop(session, [...session.leases.keys()])
     session.used.clear()
     this.changed()
   }
@@ -85,6 +92,21 @@ export class Sessions {
 
   leased (repository: RepositoryName, digest: Digest): boolean {
     return this.#live(repository).some(session => session.leases.has(digest))
+  }
+
+  /** Whether a running push relies on this digest, in whatever repository. */
+  leasedAnywhere (digest: Digest): boolean {
+    return this.#leasing.has(digest) && [...this.#repositories.keys()].some(repository => this.leased(repository, digest))
+  }
+
+  /** Whether something is leased under a name that does not say how it is stored. */
+  leasesAlias (): boolean {
+    return [...this.#aliases].some(digest => this.leasedAnywhere(digest))
+  }
+
+  /** Whether something is leased whose digest begins like this, e.g. `sha256:ab`. */
+  leasesUnder (prefix: string): boolean {
+    return [...this.#leasing.keys()].some(digest => digest.startsWith(prefix) && this.leasedAnywhere(digest))
   }
 
   /** Every lease, wherever it is. */
@@ -114,6 +136,11 @@ export class Sessions {
     return this.#live(repository).reduce((sum, session) => sum + session.inFlight, 0)
   }
 
+  /** Whether any client has a pushing request in the registry's hands, in a repository that is `name` or lies below it. */
+  isWritingUnder (name: string): boolean {
+    return [...this.#repositories.keys()].some(repository => (repository === name || repository.startsWith(`${name}/`)) && this.inFlight(repository) > 0)
+  }
+
   /** How many pushes are running. */
   get open (): number {
     return this.#allLive().length
@@ -132,10 +159,26 @@ export class Sessions {
     const clients = this.#repositories.get(repository)
     if (clients === undefined) return []
     for (const [client, session] of clients) {
-      if (!this.#isOpen(session)) clients.delete(client)
+      if (this.#isOpen(session)) continue
+      this.#drop(session, [...session.leases.keys()])
+      clients.delete(client)
     }
     if (clients.size === 0) this.#repositories.delete(repository)
     return [...clients.values()]
+  }
+
+  #drop (session: Session, digests: readonly Digest[]): void {
+    for (const digest of digests) {
+      if (!session.leases.delete(digest)) continue
+      const sessions = this.#leasing.get(digest)! - 1
+      if (sessions > 0) this.#leasing.set(digest, sessions)
+      else this.#forget(digest)
+    }
+  }
+
+  #forget (digest: Digest): void {
+    this.#leasing.delete(digest)
+    this.#aliases.delete(digest)
   }
 
   #allLive (): Session[] {

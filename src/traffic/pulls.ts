@@ -1,0 +1,97 @@
+/**
+ * Pulls that are running: whoever got a manifest is about to fetch what it lists. Until the client has all of it, or
+ * has been idle for too long, that is leased: a deletion takes the tag and the manifest at once, but leaves the content
+ * to the pull for the moment.
+ */
+import type { Digest } from '../oci/digest.js'
+import type { RepositoryName } from '../oci/name.js'
+
+interface Pull {
+  /** What the manifest lists and the client has not fetched yet. */
+  readonly missing: Set<Digest>
+  /** Requests for content that run right now. */
+  inFlight: number
+  lastActive: number
+}
+
+/** The pulls of one client in one repository, by manifest. */
+type Pulling = Map<Digest, Pull>
+
+export class Pulls {
+  readonly #repositories = new Map<RepositoryName, Map<string, Pulling>>()
+
+  /** @param idleSeconds how long a client may pause before it counts as done */
+  constructor (private readonly idleSeconds: number) {}
+
+  /** Whether this pull is known already; it is kept alive then. */
+  renew (repository: RepositoryName, client: string, manifest: Digest): boolean {
+    const pull = this.#repositories.get(repository)?.get(client)?.get(manifest)
+    if (pull === undefined) return false
+    pull.lastActive = Date.now()
+    return true
+  }
+
+  /** A client got a manifest. @param lists what it lists: config and layers, or the manifests of an index */
+  begin (repository: RepositoryName, client: string, manifest: Digest, lists: readonly Digest[]): void {
+    if (lists.length === 0) return
+    let clients = this.#repositories.get(repository)
+    if (clients === undefined) this.#repositories.set(repository, clients = new Map())
+    let pulling = clients.get(client)
+    if (pulling === undefined) clients.set(client, pulling = new Map())
+    pulling.set(manifest, { missing: new Set(lists), inFlight: 0, lastActive: Date.now() })
+  }
+
+  /**
+   * A client begins to fetch something; call the result when it has ended.
+   * @returns takes whether the client got all of it
+   */
+  fetching (repository: RepositoryName, client: string, digest: Digest): (whole: boolean) => void {
+    const pulls = [...this.#repositories.get(repository)?.get(client)?.values() ?? []]
+    for (const pull of pulls) pull.inFlight++
+    return whole => {
+      for (const pull of pulls) {
+        pull.inFlight--
+        pull.lastActive = Date.now()
+        if (whole) pull.missing.delete(digest)
+      }
+      if (whole) this.#tidy(repository)
+    }
+  }
+
+  /** A client deletes here itself: what it looked at before does not stand in its way. */
+  drop (repository: RepositoryName, client: string): void {
+    this.#repositories.get(repository)?.delete(client)
+    this.#tidy(repository)
+  }
+
+  leased (repository: RepositoryName, digest: Digest): boolean {
+    return this.#live(repository).some(pull => pull.missing.has(digest))
+  }
+
+  leasedAnywhere (digest: Digest): boolean {
+    return [...this.#repositories.keys()].some(repository => this.leased(repository, digest))
+  }
+
+  /** How many pulls are running. */
+  get open (): number {
+    return [...this.#repositories.keys()].reduce((sum, repository) => sum + this.#live(repository).length, 0)
+  }
+
+  #live (repository: RepositoryName): Pull[] {
+    this.#tidy(repository)
+    return [...this.#repositories.get(repository)?.values() ?? []].flatMap(pulling => [...pulling.values()])
+  }
+
+  #tidy (repository: RepositoryName): void {
+    const clients = this.#repositories.get(repository)
+    if (clients === undefined) return
+    const oldest = Date.now() - this.idleSeconds * 1000
+    for (const [client, pulling] of clients) {
+      for (const [manifest, pull] of pulling) {
+        if (pull.missing.size === 0 || (pull.inFlight === 0 && pull.lastActive <= oldest)) pulling.delete(manifest)
+      }
+      if (pulling.size === 0) clients.delete(client)
+    }
+    if (clients.size === 0) this.#repositories.delete(repository)
+  }
+}
