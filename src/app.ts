@@ -98,8 +98,9 @@ function refuse (facts: RegistryFacts): void {
 async function compose (settings: Settings, controller: RegistryController, facts: RegistryFacts, root: string, log: Logger): Promise<App> {
   const reader = new TreeReader(root)
   const writer = new TreeWriter(root)
-  const upstream = new Upstream(settings.upstream)
   const base = (): string => controller.url() + facts.prefix
+  const origin = (): string => new URL(base()).origin
+  const upstream = new Upstream({ ...settings.upstream, resumeSeconds: settings.hold.timeoutSeconds }, origin)
   const registry = new RegistryClient(base, upstream, () => facts.assumed ? undefined : facts)
 
   const admission = new Admission(settings.hold)
@@ -155,7 +156,7 @@ async function compose (settings: Settings, controller: RegistryController, fact
   installCors(server, settings.cors.origins)
   installHealth(server, async () => pause.problem ?? await registry.check({}).then(answer => answer.status >= 500 ? 'the registry answers with an error' : undefined, () => 'the registry cannot be reached'))
   installApi(server, { deletes, registry, status, cancel: async id => await runner.cancel(id), callers: new Callers(registry, !facts.assumed && facts.auth === 'none') })
-  installProxy(server, { gate: new Gate({ admission, sessions, locks, tombstones, pushed, manifestSeconds: settings.limits.manifestSeconds }), deletes, upstream, origin: () => new URL(base()).origin, location: { prefix: facts.prefix, registryHosts: registryHosts(facts, base) } })
+  installProxy(server, { gate: new Gate({ admission, sessions, locks, tombstones, pushed, manifestSeconds: settings.limits.manifestSeconds }), deletes, upstream, origin, location: { prefix: facts.prefix, registryHosts: registryHosts(facts, base) } })
 
   await registry.ready(AbortSignal.timeout(settings.registry.readyTimeoutSeconds * 1000)).catch(() => { throw new SetupError(`the registry does not answer at ${base()}/v2/ within ${settings.registry.readyTimeoutSeconds} s. Is registry.url right, and is the registry running?`) })
   await lowerShield(writer)
@@ -191,6 +192,7 @@ function lifecycle ({ server, settings, closing, runner, collection, pause, admi
     pause.hurry()
     collection.hurry()
     admission.close()
+    upstream.hurry()
     const served = server.close()
     await runner.close()
     await pause.close()

@@ -3,7 +3,7 @@ import httpProxy from '@fastify/http-proxy'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { classify } from '../oci/route.js'
 import type { Answered } from '../registry/exchange.js'
-import { kAnswered, type Upstream } from '../registry/upstream.js'
+import { kAnswered, kResumable, type Upstream } from '../registry/upstream.js'
 import { handleDelete, type DeleteParts } from './delete.js'
 import { answer, upstreamError } from './errors.js'
 import type { Gate, UpstreamAnswer } from './gate.js'
@@ -19,10 +19,11 @@ export interface ProxyParts {
   readonly location: LocationRules
 }
 
-type Headers = Record<string, string | string[] | undefined> & { [kAnswered]?: Answered }
+type Headers = Record<string, string | string[] | undefined> & { [kAnswered]?: Answered, [kResumable]?: true }
 
 const kContentType = Symbol('content type')
-type Typed = FastifyRequest['raw'] & { [kContentType]?: string }
+const kDownload = Symbol('download')
+type Typed = FastifyRequest['raw'] & { [kContentType]?: string, [kDownload]?: true }
 
 /** Installs the proxy. */
 export function installProxy (app: FastifyInstance, parts: ProxyParts): void {
@@ -82,6 +83,7 @@ function registerProxy (scope: FastifyInstance, parts: ProxyParts): void {
 /** @returns whether the request goes on to the registry */
 function route (request: FastifyRequest, reply: FastifyReply, parts: ProxyParts): Promise<boolean> | true {
   const classified = classify(pathOf(request.raw.url!))
+  if (classified.kind === 'blob' && request.method === 'GET') (request.raw as Typed)[kDownload] = true
   const enter = (): Promise<boolean> | true => parts.gate.enter(request, reply, classified)?.then(() => !reply.raw.destroyed) ?? true
   // What is not understood is not guarded either: it may be read, but not written.
   if (classified.kind === 'invalid' && !['GET', 'HEAD', 'OPTIONS'].includes(request.method)) throw classified.error
@@ -95,6 +97,7 @@ function route (request: FastifyRequest, reply: FastifyReply, parts: ProxyParts)
  */
 function requestHeaders (request: FastifyRequest, headers: Headers, answered: Answered | undefined): Headers {
   if (answered !== undefined) headers[kAnswered] = answered
+  if ((request.raw as Typed)[kDownload] === true) headers[kResumable] = true
   headers.host = request.headers.host ?? headers.host
   const type = (request.raw as Typed)[kContentType]
   if (type !== undefined) headers['content-type'] = type

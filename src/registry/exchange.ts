@@ -3,8 +3,19 @@
  * response, chunk by chunk: no stream object in between, which at thousands of small answers a second costs as much
  * as the answers themselves. Backpressure holds both ways.
  */
-import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
+
+/** Where a body goes: the client's response, or what stands for it. `end` and `destroy` do as a response's do. */
+export interface Sink {
+  readonly destroyed: boolean
+  /** @returns false when no more should come before `drain` */
+  write (chunk: Buffer): boolean
+  end (): unknown
+  destroy (): unknown
+  on (event: 'drain', listener: () => void): unknown
+  once (event: 'close', listener: () => void): unknown
+}
 
 /** The body of the registry's answer; nothing of it is read before `sendTo`. */
 export interface AnswerBody {
@@ -12,7 +23,7 @@ export interface AnswerBody {
    * Sends it as the body of a response, whose head has been written, and ends that.
    * @param broken called when the registry breaks off; the client sees that, too
    */
-  sendTo (response: ServerResponse, broken: (error: Error) => void): void
+  sendTo (response: Sink, broken: (error: Error) => void): void
   /** Does without it. */
   destroy (): void
 }
@@ -27,14 +38,16 @@ export interface Reached {
 /** Told of the registry's answer, or `undefined` when there is none, before the client is. It must not throw. */
 export type Answered = (answer: Pick<Reached, 'statusCode' | 'headers'> | undefined) => Promise<void>
 
-type Callback = (error: Error | null, answer?: Reached) => void
+export type Callback = (error: Error | null, answer?: Reached) => void
 
 export class Exchange implements Dispatcher.DispatchHandler, AnswerBody {
   #callback: Callback | undefined
   #controller: Dispatcher.DispatchController | undefined
-  #response: ServerResponse | undefined
+  #response: Sink | undefined
   #broken: ((error: Error) => void) | undefined
   #state: 'running' | 'ended' | 'broken' = 'running'
+  #error: Error | undefined
+  #unwanted = false
 
   constructor (callback: Callback, private readonly answered: Answered | undefined) {
     this.#callback = callback
@@ -42,6 +55,7 @@ export class Exchange implements Dispatcher.DispatchHandler, AnswerBody {
 
   onRequestStart (controller: Dispatcher.DispatchController): void {
     this.#controller = controller
+    if (this.#unwanted) this.destroy()
   }
 
   onResponseStart (controller: Dispatcher.DispatchController, statusCode: number, headers: IncomingHttpHeaders): void {
@@ -61,17 +75,19 @@ export class Exchange implements Dispatcher.DispatchHandler, AnswerBody {
 
   onResponseError (_controller: unknown, error: Error): void {
     this.#state = 'broken'
+    this.#error = error
     this.#call(error)
     if (this.#response?.destroyed !== false) return
     this.#broken?.(error)
     this.#response.destroy()
   }
 
-  sendTo (response: ServerResponse, broken: (error: Error) => void): void {
+  sendTo (response: Sink, broken: (error: Error) => void): void {
     this.#broken = broken
     if (this.#state === 'ended') {
       response.end()
     } else if (this.#state === 'broken') {
+      broken(this.#error!)
       response.destroy()
     } else if (response.destroyed) {
       this.destroy()
@@ -92,6 +108,7 @@ export class Exchange implements Dispatcher.DispatchHandler, AnswerBody {
   }
 
   destroy (): void {
+    this.#unwanted = true
     if (this.#state === 'running') this.#controller?.abort(new Error('the client does not want the answer any more'))
   }
 }

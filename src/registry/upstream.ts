@@ -1,22 +1,30 @@
 /** The connections to the registry. They are renewed when the registry was restarted, so that no dead one is used. */
 import { Agent, type Dispatcher } from 'undici'
-import { Exchange, type Answered, type Reached } from './exchange.js'
+import { Exchange, type Answered, type Callback } from './exchange.js'
+import { Download } from './resume.js'
 
 export interface UpstreamSettings {
   /** How long the registry may take to answer, and to send the next bytes, seconds. */
   readonly timeoutSeconds: number
+  /** How long a download waits for a registry that has gone away, seconds. */
+  readonly resumeSeconds: number
 }
 
 /** Connections that may be open to the registry at once; requests beyond that wait. */
 const CONNECTIONS = 256
 /** An idle connection is closed after this long, milliseconds. */
 const KEEP_ALIVE_MS = 30_000
+/** How long a download waits for the registry at most while the gate is closing, seconds. */
+const CLOSING_SECONDS = 5
 
 /**
  * Key among a request's headers, never sent: an `Answered`. The proxy plugin says nothing of a request whose client
  * has gone, but the registry may still be at work on it.
  */
 export const kAnswered = Symbol('answered')
+
+/** Key among a request's headers, never sent: the request is for content by its digest, so it may be made again and in parts. */
+export const kResumable = Symbol('resumable')
 
 function takeAnswered (headers: unknown): Answered | undefined {
   const carrier = headers as { [kAnswered]?: Answered }
@@ -27,18 +35,27 @@ function takeAnswered (headers: unknown): Answered | undefined {
 
 export class Upstream {
   #agent: Agent
+  #resumeSeconds: number
+  #resumed = 0
+  readonly #waiting = new Set<Download>()
 
-  constructor (private readonly settings: UpstreamSettings) {
+  /** @param origin scheme and host of the registry as it is now */
+  constructor (private readonly settings: UpstreamSettings, private readonly origin: () => string) {
     this.#agent = this.#create()
+    this.#resumeSeconds = settings.resumeSeconds
   }
+
+  /** How many downloads went on after the registry had gone away, since the start. */
+  get resumed (): number { return this.#resumed }
 
   /** As undici's `request`; but it keeps the connection after a HEAD, of which a push makes one for each layer. */
   readonly request = ((options: Dispatcher.RequestOptions) => this.#agent.request({ ...options, reset: false })) as Dispatcher['request']
 
   /** What @fastify/reply-from sends its requests through. Keeps the connection after a HEAD, too. */
   readonly forwarder = {
-    request: (options: Dispatcher.DispatchOptions, callback: (error: Error | null, answer?: Reached) => void): void => {
-      this.#agent.dispatch({ ...options, reset: false }, new Exchange(callback, takeAnswered(options.headers)))
+    request: (options: Dispatcher.DispatchOptions, callback: Callback): void => {
+      if ((options.headers as { [kResumable]?: true })[kResumable] === true) this.#download(options, callback)
+      else this.#dispatch(options, callback, takeAnswered(options.headers))
     }
   }
 
@@ -49,8 +66,31 @@ export class Upstream {
     void old.close().catch(() => {})
   }
 
+  /** Downloads do not wait for the registry any more, or not for long: the gate is closing. */
+  hurry (): void {
+    this.#resumeSeconds = Math.min(this.#resumeSeconds, CLOSING_SECONDS)
+    for (const download of [...this.#waiting]) download.giveUp(new Error('the gate is closing'))
+  }
+
   async close (): Promise<void> {
+    this.hurry()
     await this.#agent.destroy()
+  }
+
+  #download (options: Dispatcher.DispatchOptions, callback: Callback): void {
+    new Download(options, callback, {
+      dispatch: (options, callback) => this.#dispatch(options, callback, undefined),
+      origin: this.origin,
+      waitSeconds: () => this.#resumeSeconds,
+      waiting: this.#waiting,
+      onResumed: () => { this.#resumed++ }
+    }).begin()
+  }
+
+  #dispatch (options: Dispatcher.DispatchOptions, callback: Callback, answered: Answered | undefined): Exchange {
+    const exchange = new Exchange(callback, answered)
+    this.#agent.dispatch({ ...options, reset: false }, exchange)
+    return exchange
   }
 
   #create (): Agent {
