@@ -1,0 +1,159 @@
+/**
+ * Reads single entries of the registry's tree: a directory's names, a link, a tag, a manifest. Symbolic links are
+ * never followed: one inside the tree is reported as damage.
+ */
+import type { Dirent } from 'node:fs'
+import { lstat, open, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseDigest, type Digest } from '../oci/digest.js'
+import { parseManifest, type ManifestReferences } from '../oci/manifest.js'
+import type { RepositoryName, Tag } from '../oci/name.js'
+import { contained, unlessMissing } from './contain.js'
+import * as paths from './paths.js'
+import type { Damage, LayerState, Manifest, Revision, TagState, UploadState } from './state.js'
+
+/** distribution refuses manifests over 4 MiB (registry/handlers/manifests.go, maxManifestBodySize). Bytes. */
+const MANIFEST_MAXIMUM_BYTES = 4 * 1024 * 1024
+const LINK_MAXIMUM_BYTES = 256
+/** Manifests are immutable, so what one refers to is remembered. Entries, each well under 1 KiB for usual images. */
+const MEMORY_ENTRIES = 50_000
+
+/** A file of the tree; `undefined` when there is none. */
+type Found = { readonly size: number, readonly modifiedAt: number, readonly regular: boolean } | undefined
+
+/** A link file: the digest that it holds, or why it cannot be understood; and when it was written. */
+export type Link = ({ readonly digest: Digest } | { readonly damage: Damage }) & { readonly modifiedAt: number }
+
+/** Something that a directory's name promised: what was found there, and what is wrong with it. */
+export interface Entry<T> {
+  /** `undefined` for a directory without its link, which the registry does not see either. */
+  readonly value: T | undefined
+  readonly damages: readonly Damage[]
+}
+
+export class EntryReader {
+  readonly #memory = new Map<Digest, ManifestReferences>()
+
+  /** @param root the directory `docker/registry/v2` of the storage */
+  constructor (readonly root: string) {}
+
+  /** The directories in a directory, in order of name; none when it does not exist. */
+  async list (directory: string, damages: Damage[]): Promise<Dirent[]> {
+    const entries = await unlessMissing(readdir(join(this.root, directory), { withFileTypes: true })) ?? []
+    for (const entry of entries) {
+      if (entry.isSymbolicLink()) damages.push({ kind: 'tree', path: join(directory, entry.name), reason: 'it is a symbolic link' })
+    }
+    return entries.filter(entry => entry.isDirectory()).sort((a, b) => a.name < b.name ? -1 : 1)
+  }
+
+  /** What a repository's directory holds; nothing when a symbolic link leads to it. */
+  async own (name: RepositoryName, damages: Damage[]): Promise<string[]> {
+    const directory = paths.repositoryDirectory(name)
+    if (await contained(this.root, directory) !== 'outside') return (await this.list(directory, damages)).map(entry => entry.name)
+    damages.push({ kind: 'tree', path: directory, reason: 'it is reached through a symbolic link' })
+    return []
+  }
+
+  async uploads (name: RepositoryName, damages: Damage[]): Promise<UploadState[]> {
+    const uploads: UploadState[] = []
+    for (const { name: id } of await this.list(paths.uploadsDirectory(name), damages)) {
+      const times = [await this.#find(join(paths.uploadsDirectory(name), id, 'data')), await this.#find(join(paths.uploadsDirectory(name), id, 'startedat'))]
+      uploads.push({ id, modifiedAt: Math.max(0, ...times.map(time => time?.modifiedAt ?? 0)) })
+    }
+    return uploads
+  }
+
+  async tag (name: RepositoryName, tag: Tag): Promise<Entry<TagState>> {
+    const damages: Damage[] = []
+    const history = await this.digestDirectories(paths.tagHistoryDirectory(name, tag), damages)
+    const link = await this.link('tag', paths.tagCurrentLink(name, tag))
+    if (link === undefined || 'damage' in link) damages.push(link?.damage ?? { kind: 'tag', path: paths.tagCurrentLink(name, tag), reason: 'the link is missing' })
+    return { value: { current: link !== undefined && 'digest' in link ? link.digest : undefined, modifiedAt: link?.modifiedAt, history }, damages }
+  }
+
+  async revision (name: RepositoryName, digest: Digest): Promise<Entry<Revision>> {
+    const link = await this.link('manifest', paths.revisionLink(name, digest))
+    // A directory without its link is what an interrupted removal leaves.
+    if (link === undefined) return { value: undefined, damages: [] }
+    const manifest: Manifest = 'damage' in link ? { readable: false, damage: link.damage } : await this.manifest(link.digest)
+    return { value: { ...manifest, modifiedAt: link.modifiedAt }, damages: manifest.readable ? [] : [manifest.damage] }
+  }
+
+  async layer (name: RepositoryName, digest: Digest): Promise<Entry<LayerState>> {
+    const link = await this.link('layer', paths.layerLink(name, digest))
+    if (link === undefined) return { value: undefined, damages: [] }
+    const isNamedSo = 'digest' in link && link.digest === digest
+    return { value: { digest, target: isNamedSo ? digest : 'digest' in link ? link.digest : undefined, modifiedAt: link.modifiedAt }, damages: 'damage' in link ? [link.damage] : [] }
+  }
+
+  /** The digests that `<directory>/<alg>/<hex>` names. */
+  async digestDirectories (directory: string, damages: Damage[]): Promise<Digest[]> {
+    const digests: Digest[] = []
+    for (const algorithm of await this.list(directory, damages)) {
+      for (const hex of await this.list(join(directory, algorithm.name), damages)) {
+        const digest = parseDigest(`${algorithm.name}:${hex.name}`)
+        if (digest === undefined) damages.push({ kind: 'tree', path: join(directory, algorithm.name, hex.name), reason: 'it is not a digest' })
+        else digests.push(digest)
+      }
+    }
+    return digests
+  }
+
+  /** Reads a manifest's blob. */
+  async manifest (digest: Digest): Promise<Manifest> {
+    const path = paths.blobData(digest)
+    const damaged = (reason: string): Manifest => ({ readable: false, damage: { kind: 'manifest', path, reason } })
+    const found = await this.#find(path)
+    if (found === undefined) return damaged('the blob of a linked manifest is missing')
+    if (!found.regular) return damaged('it is not a regular file')
+    const known = this.#memory.get(digest)
+    if (known !== undefined) return { readable: true, references: known }
+    if (found.size > MANIFEST_MAXIMUM_BYTES) return damaged('it is too large for a manifest')
+    const parsed = parseManifest(await this.#read(path, found.size))
+    if (parsed.outcome === 'unreadable') return damaged(`the manifest cannot be read: ${parsed.reason}`)
+    this.#remember(digest, parsed.references)
+    return { readable: true, references: parsed.references }
+  }
+
+  /** Reads the text of a link file. */
+  async link (kind: Damage['kind'], path: string): Promise<Link | undefined> {
+    const found = await this.#find(path)
+    if (found === undefined) return undefined
+    const { size, modifiedAt, regular } = found
+    if (!regular) return { damage: { kind, path, reason: 'the link is not a regular file' }, modifiedAt }
+    const digest = size > LINK_MAXIMUM_BYTES ? undefined : parseDigest((await this.#read(path, size)).toString('utf8').trim())
+    return digest === undefined ? { damage: { kind, path, reason: size === 0 ? 'the link is empty' : 'the link holds no digest' }, modifiedAt } : { digest, modifiedAt }
+  }
+
+  /** When a file was last written, milliseconds since the epoch; `undefined` when there is none. */
+  async modifiedAt (path: string): Promise<number | undefined> {
+    return (await this.#find(path))?.modifiedAt
+  }
+
+  /** The size of a blob in bytes; `undefined` when it is not stored. */
+  async blobSize (digest: Digest): Promise<number | undefined> {
+    const found = await this.#find(paths.blobData(digest))
+    return found?.regular === true ? found.size : undefined
+  }
+
+  async #find (path: string): Promise<Found> {
+    const stats = await unlessMissing(lstat(join(this.root, path)))
+    return stats === undefined ? undefined : { size: stats.size, modifiedAt: stats.mtimeMs, regular: stats.isFile() }
+  }
+
+  async #read (path: string, size: number): Promise<Buffer> {
+    const file = await open(join(this.root, path), 'r')
+    try {
+      const buffer = Buffer.alloc(size)
+      const { bytesRead } = await file.read(buffer, 0, size, 0)
+      return buffer.subarray(0, bytesRead)
+    } finally {
+      await file.close()
+    }
+  }
+
+  #remember (digest: Digest, references: ManifestReferences): void {
+    if (this.#memory.size >= MEMORY_ENTRIES) this.#memory.delete(this.#memory.keys().next().value!)
+    this.#memory.set(digest, references)
+  }
+}
