@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { closeSync, createReadStream, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { curl } from './measure.mjs'
+import { curl } from './curl.mjs'
 
 export const repository = 'bench/app'
 const MEBIBYTE = 1024 * 1024

@@ -1,14 +1,10 @@
 // One measurement each: `rate`, and `cpu`, the seconds of CPU time that the proxy's process spent per unit of work.
-import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { findProgram } from '../scripts/lib/run.mjs'
+import { LIMIT_SECONDS, curl, run } from './curl.mjs'
 import { openUpload, pushBlob, repository } from './data.mjs'
 
-const run = promisify(execFile)
-/** The longest that one measurement may take, seconds. */
-const LIMIT_SECONDS = 120
 /** Ticks of /proc/<pid>/stat in a second: fixed on Linux. */
 const TICKS = 100
 const MEGABYTE = 1_000_000
@@ -16,14 +12,6 @@ const MEGABYTE = 1_000_000
 const wrk = findProgram('wrk')
 /** What makes the load of the manifest GETs. */
 export const loadTool = wrk === undefined ? 'bench/load.mjs (wrk is not installed; it costs more, so ratios come out closer to 1)' : 'wrk'
-
-/** Runs curl for one transfer; resolves to the seconds it took. It asks for no `100 Continue`: all targets alike. */
-export async function curl (args, status) {
-  const { stdout } = await run('curl', ['-sS', '-o', '/dev/null', '-w', '%{http_code} %{time_total}', '--max-time', String(LIMIT_SECONDS), '-H', 'Expect:', ...args])
-  const [code, seconds] = stdout.split(' ')
-  if (Number(code) !== status) throw new Error(`expected ${status}, got ${code}: curl ${args.join(' ')}`)
-  return Number(seconds)
-}
 
 /** CPU time that a process has used so far, seconds; `undefined` where the system does not say. */
 function cpuSeconds (pid) {

@@ -12,13 +12,16 @@ import { findProgram, root } from '../scripts/lib/run.mjs'
 const LIMIT_SECONDS = 30
 const children = []
 
-/** Starts `dist/main.js`; resolves to it and to the registry that it started. */
-export async function startDelgate (directory) {
-  const args = ['--listen.port', '0', '--storage.root', join(directory, 'registry'), '--state.directory', join(directory, 'state')]
+/**
+ * Starts `dist/main.js`, with defaults for everything but the places; resolves, when it is ready, to it and to the registry that it started.
+ * @param flags further flags of Delgate
+ */
+export async function startDelgate (directory, { storage = join(directory, 'registry'), state = join(directory, 'state'), flags = [] } = {}) {
+  const args = ['--listen.port', '0', '--storage.root', storage, '--state.directory', state, ...flags]
   // Flags of node for profiling, e.g. DELGATE_BENCH_NODE_FLAGS='--cpu-prof --cpu-prof-dir=profiles'
-  const flags = (process.env.DELGATE_BENCH_NODE_FLAGS ?? '').split(' ').filter((flag) => flag !== '')
+  const nodeFlags = (process.env.DELGATE_BENCH_NODE_FLAGS ?? '').split(' ').filter((flag) => flag !== '')
   const { DELGATE_BENCH_NODE_FLAGS: _, ...env } = process.env
-  const child = spawn(process.execPath, [...flags, join(root, 'dist', 'main.js'), ...args], { cwd: directory, env, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [...nodeFlags, join(root, 'dist', 'main.js'), ...args], { cwd: directory, env, stdio: ['ignore', 'pipe', 'inherit'] })
   children.push(child)
   const late = setTimeout(() => child.kill('SIGTERM'), LIMIT_SECONDS * 1000)
   const lines = createInterface({ input: child.stdout })
@@ -32,7 +35,7 @@ export async function startDelgate (directory) {
     if (url === undefined) continue
     clearTimeout(late)
     child.stdout.resume()
-    return { delgate: { name: 'Delgate', url, pid: child.pid }, registry: { name: 'direct', url: registryUrl, pid: undefined } }
+    return { delgate: { name: 'Delgate', url, pid: child.pid }, registry: { name: 'direct', url: registryUrl, pid: undefined }, stop: () => stop(child) }
   }
   throw new Error('Delgate did not start')
 }
@@ -86,15 +89,20 @@ http {
 }
 `
 
-/** Stops everything that was started, the last first: by TERM, then by KILL. */
+/** Stops everything that was started, the last first. */
 export async function stopAll () {
-  for (const child of children.splice(0).reverse()) {
-    if (child.exitCode !== null || child.signalCode !== null) continue
-    child.kill('SIGTERM')
-    const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_SECONDS * 1000)
-    await once(child, 'exit')
-    clearTimeout(timer)
-  }
+  for (const child of [...children].reverse()) await stop(child)
+}
+
+/** By TERM, then by KILL. */
+async function stop (child) {
+  if (children.includes(child)) children.splice(children.indexOf(child), 1)
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exited = once(child, 'exit')
+  child.kill('SIGTERM')
+  const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_SECONDS * 1000)
+  await exited
+  clearTimeout(timer)
 }
 
 async function freePort () {
