@@ -22,13 +22,14 @@ const unknown = only.filter((name) => ![...proxyCases, 'deletion'].includes(name
 if (unknown.length > 0) throw new Error(`--only knows ${[...proxyCases, 'deletion'].join(', ')}; not ${unknown.join(', ')}`)
 
 const directories = new Set()
-let isStopping = false
-async function finish () {
-  if (isStopping) return
-  isStopping = true
-  await stopAll()
-  // Millions of files: rm is several times faster than Node's own.
-  for (const directory of directories) spawnSync('rm', ['-rf', directory])
+let finished
+/** Once, however the run ends: a signal also makes what runs at that moment fail. */
+function finish () {
+  finished ??= stopAll().then(() => {
+    // Millions of files: rm is several times faster than Node's own.
+    for (const directory of directories) spawnSync('rm', ['-rf', directory])
+  })
+  return finished
 }
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => { void finish().then(() => process.exit(1)) })
 
