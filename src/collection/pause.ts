@@ -1,6 +1,7 @@
 /**
  * The coordinated pause: holds what comes, lets what runs come to its end, and restarts the registry. Clients notice
- * a wait, not an error. Whatever fails, the hold ends as soon as the registry answers again.
+ * a wait, not an error; where the new registry starts before the old one stops, not even that. Downloads are not waited
+ * for: what a restart cuts goes on by itself. Whatever fails, the hold ends as soon as the registry answers again.
  */
 import { withAbort } from '../deadline.js'
 import type { RegistryController } from '../registry/port.js'
@@ -12,7 +13,7 @@ export interface PauseSettings {
   readonly patienceSeconds: number
   /** How long running requests of pushes may take to end while new pushes are held. Seconds. */
   readonly drainSeconds: number
-  /** How long running transfers may take before the registry is restarted under them. Seconds. */
+  /** How long running requests, downloads apart, may take before the registry is restarted under them. Seconds. */
   readonly transferSeconds: number
   /** How long the registry may take to answer after a restart. Seconds. */
   readonly readySeconds: number
@@ -28,7 +29,7 @@ export class RegistryNotBack extends Error {
 export interface PauseParts {
   readonly admission: Admission
   readonly sessions: Sessions
-  readonly controller: Pick<RegistryController, 'restart'>
+  readonly controller: Pick<RegistryController, 'restart' | 'restartsSeamlessly'>
   /** Resolves when the registry answers; rejects when the signal aborts. */
   readonly ready: (signal: AbortSignal) => Promise<void>
   /** The registry has an empty cache now. */
@@ -38,6 +39,8 @@ export interface PauseParts {
 
 /** How long pushes that are between two requests may hold up those that come new, seconds. Their leases protect them. */
 const BETWEEN_REQUESTS_SECONDS = 3
+const NOT_BACK = 'the registry was restarted and does not answer; Delgate goes on trying, and its log says what it tried'
+const NOT_RESTARTED = 'the registry could not be restarted, the one from before goes on serving; Delgate goes on trying, and its log says what it tried'
 /** Between tries to get a registry back that cannot even be restarted. Seconds. */
 const RECOVERY_INTERVAL_SECONDS = 5
 
@@ -80,24 +83,28 @@ export class Pause {
   }
 
   /**
-   * Restarts the registry, with everything held, and ends the hold once it answers.
-   * @throws RegistryNotBack; the hold then goes on until the registry answers
+   * Restarts the registry, and ends the hold once it answers. Where the restart is seamless, nothing more is held than
+   * before; else everything is.
+   * @throws RegistryNotBack; what is held then stays so until the registry has been restarted and answers
    */
   async restart (): Promise<void> {
-    const { admission, log } = this.parts
-    admission.set('all')
-    const idle = (): boolean => (['read', 'download', 'write'] as const).every(traffic => admission.inFlight(traffic) === 0)
-    if (!await admission.until(idle, this.settings.transferSeconds)) {
-      log.warn({ transfers: admission.inFlight('read') }, 'transfers did not end in time; restarting the registry under them')
-    }
+    if (!this.parts.controller.restartsSeamlessly) await this.#stopAll()
     try {
       await this.#restartOnce()
       await this.#ready()
       this.resume()
     } catch (error) {
       if (!this.#closing.signal.aborted) this.#recovering = this.#recover((error as Error).message)
-      throw new RegistryNotBack(this.#problem ?? 'the registry was restarted and does not answer')
+      throw new RegistryNotBack(this.#problem ?? NOT_BACK)
     }
+  }
+
+  /** Nothing runs any more but downloads, if that can be had in time. */
+  async #stopAll (): Promise<void> {
+    const { admission, log } = this.parts
+    admission.set('all')
+    if (await admission.settled(this.settings.transferSeconds)) return
+    log.warn({ reads: admission.inFlight('read'), writes: admission.inFlight('write') }, 'requests did not end in time; restarting the registry under them')
   }
 
   /** Lets `stopWrites` end at once: the gate is closing. */
@@ -114,12 +121,23 @@ export class Pause {
 
   /** Only the waiting ends when the gate closes; a restart that has begun goes on. */
   async #restartOnce (): Promise<void> {
-    await withAbort([], async signal => { await this.parts.controller.restart(signal) }, this.settings.readySeconds)
-    await this.parts.onFresh()
+    const { admission, controller, onFresh } = this.parts
+    let settled: Promise<unknown> | undefined
+    const switched = async (): Promise<void> => { await (settled = admission.settled(this.settings.transferSeconds)) }
+    await withAbort([], async signal => { await controller.restart(signal, switched) }, this.settings.readySeconds)
+    // Until then the old registry still answers, from its memory: what it must not say exists stays buried.
+    await settled
+    await onFresh()
   }
 
+  /** A new registry that does not answer gets no requests. */
   async #ready (): Promise<void> {
-    await withAbort([this.#closing.signal], this.parts.ready, this.settings.readySeconds)
+    try {
+      await withAbort([this.#closing.signal], this.parts.ready, this.settings.readySeconds)
+    } catch (error) {
+      if (!this.#closing.signal.aborted) this.parts.admission.set('all')
+      throw error
+    }
   }
 
   /**
@@ -127,10 +145,10 @@ export class Pause {
    * A registry that has been started is given its time before it is started again.
    */
   async #recover (reason: string): Promise<void> {
-    const { log } = this.parts
+    const { admission, log } = this.parts
     const { signal } = this.#closing
-    this.#problem = 'the registry was restarted and does not answer; Delgate goes on trying, and its log says what it tried'
-    log.warn({ reason }, 'the registry does not answer after its restart; everything is held')
+    this.#problem = admission.hold === 'all' ? NOT_BACK : NOT_RESTARTED
+    log.warn({ reason, hold: admission.hold }, 'the registry does not answer after its restart, or could not be restarted; what is held stays so')
     let started = false
     while (!signal.aborted) {
       try {

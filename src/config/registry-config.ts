@@ -56,7 +56,20 @@ type Mapping = { [key: string]: unknown }
  * @param name what the file is called in messages
  * @throws SetupError when the file or a variable is not YAML.
  */
-export function readRegistryConfig (text: string | undefined, environment: Readonly<Record<string, string | undefined>>, name = 'the registry\'s configuration file'): RegistryFacts {
+export function readRegistryConfig (text: string | undefined, environment: Readonly<Record<string, string | undefined>>, name?: string): RegistryFacts {
+  const config = parseConfig(text, environment, name)
+  return { assumed: text === undefined, ...storageFacts(mapping(config['storage'])), ...httpFacts(mapping(config['http'])), ...accessFacts(config) }
+}
+
+/**
+ * `http.debug.addr`: where the registry serves its metrics and profiles; empty for nowhere.
+ * @throws SetupError when the file or a variable is not YAML.
+ */
+export function debugAddress (text: string, environment: Readonly<Record<string, string | undefined>>, name?: string): string {
+  return string(mapping(mapping(parseConfig(text, environment, name)['http'])['debug'])['addr'])
+}
+
+function parseConfig (text: string | undefined, environment: Readonly<Record<string, string | undefined>>, name = 'the registry\'s configuration file'): Mapping {
   const config = mapping(parseYaml(text ?? OFFICIAL_DEFAULT, name))
   for (const section of PARAMETER_SECTIONS) config[section] = named(config[section])
   // Sorted, so that REGISTRY_STORAGE comes before REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY.
@@ -65,7 +78,7 @@ export function readRegistryConfig (text: string | undefined, environment: Reado
     if (!VARIABLE.test(name) || value === undefined) continue
     override(config, name.split('_').slice(1), parseYaml(value, `the registry's variable ${name}`))
   }
-  return { assumed: text === undefined, ...storageFacts(mapping(config['storage'])), ...httpFacts(mapping(config['http'])), ...accessFacts(config) }
+  return config
 }
 
 function storageFacts (storage: Mapping): Pick<RegistryFacts, 'storageDriver' | 'rootDirectory' | 'cache' | 'deletesEnabled' | 'readOnly'> {

@@ -3,8 +3,7 @@ import { join } from 'node:path'
 import { runChild } from './child.js'
 import { collectOutcome } from './collect-outcome.js'
 import { PidFile } from './pid-file.js'
-import type { CollectOutcome, RegistryController, RegistrySource } from './port.js'
-import type { ControllerLog } from './process.js'
+import type { CollectOutcome, ControllerLog, RegistryController, RegistrySource } from './port.js'
 import { makeDirectory, readConfig } from './process-setup.js'
 
 /** How long a collection that an earlier run left behind may take to end after SIGTERM. Seconds. */
@@ -26,6 +25,7 @@ export interface CommandOptions {
 /** Runs configured commands, for a registry that something else supervises (systemd, an orchestrator, a script). */
 export class CommandController implements RegistryController {
   readonly kind = 'command'
+  readonly restartsSeamlessly = false
   readonly #url: string
   readonly #pidFile: PidFile
   readonly #closing = new AbortController()

@@ -11,8 +11,7 @@ import { collectOutcome } from './collect-outcome.js'
 import { configPaths, describe, isRegistryConfig, namedBinary, parseContainer, requireRunning, type Container } from './container.js'
 import { explainEngineError, parseEndpoint, statusOf, type Endpoint } from './engine.js'
 import { compareMounts, registryRoot } from './mounts.js'
-import { OUTPUT_TAIL_BYTES, OutputTail, SetupError, type CollectOutcome, type RegistryController, type RegistrySource } from './port.js'
-import type { ControllerLog } from './process.js'
+import { OUTPUT_TAIL_BYTES, OutputTail, SetupError, type CollectOutcome, type ControllerLog, type RegistryController, type RegistrySource } from './port.js'
 import { choose, selectionText, toFilters, type Selection } from './selection.js'
 
 const DEFAULT_STOP_TIMEOUT_SECONDS = 10
@@ -35,6 +34,7 @@ export interface DockerOptions {
 
 export class DockerController implements RegistryController {
   readonly kind = 'docker'
+  readonly restartsSeamlessly = false
   readonly #endpoint: Endpoint
   readonly #engine: Docker
   readonly #url: string

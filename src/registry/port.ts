@@ -17,6 +17,13 @@ export interface RegistrySource {
   readonly environment: Readonly<Record<string, string | undefined>>
 }
 
+/** The part of a pino logger that is used. */
+export interface ControllerLog {
+  info (fields: object, message: string): void
+  warn (fields: object, message: string): void
+  error (fields: object, message: string): void
+}
+
 /** Starts, collects and restarts one registry. Only `registry/` knows how many processes there are. */
 export interface RegistryController {
   readonly kind: 'docker' | 'process' | 'command'
@@ -34,8 +41,17 @@ export interface RegistryController {
    * Ends with `failed` (never throws) on a non-zero exit, and soon after `signal` aborts.
    */
   collect (signal: AbortSignal): Promise<CollectOutcome>
-  /** Stops the registry and starts it again; resolves when it has been started, not yet when it answers. */
-  restart (signal: AbortSignal): Promise<void>
+  /**
+   * Whether a restart starts the new registry before the old one stops: requests need not be held, and those that the old
+   * one has are finished by it. When such a restart fails, the old registry goes on serving.
+   */
+  readonly restartsSeamlessly: boolean
+  /**
+   * Stops the registry and starts it again; resolves when it has been started, not yet when it answers.
+   * @param switched called by a seamless restart when new requests go to the new registry; the old one is told to end once
+   *   what it returned has resolved
+   */
+  restart (signal: AbortSignal, switched?: () => Promise<unknown>): Promise<void>
 }
 
 export { SetupError } from '../setup-error.js'

@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { stringify } from 'yaml'
-import { readRegistryConfig } from '../config/registry-config.js'
+import { debugAddress, readRegistryConfig } from '../config/registry-config.js'
 import { SetupError } from './port.js'
 
 /** Names of the registry's program: upstream's, then Debian's. */
@@ -109,6 +109,12 @@ export function registryEnvironment (given: Environment, config: ConfigFile, opt
   }
   if (!readRegistryConfig(config.text, given, config.path).secretFixed) environment['REGISTRY_HTTP_SECRET'] = persistedSecret(options.stateDirectory)
   return environment
+}
+
+/** Whether the registry also listens on a port that its configuration names, so that two of them cannot run at once. */
+export function takesFixedPort (config: ConfigFile, environment: Environment): boolean {
+  const address = debugAddress(config.text, environment, config.path)
+  return address !== '' && !/:0*$/.test(address)
 }
 
 function persistedSecret (stateDirectory: string): string {

@@ -1,13 +1,13 @@
 import { join } from 'node:path'
 import { withAbort } from '../deadline.js'
-import { endChild, runChild, startChild } from './child.js'
-import type { Child } from './child.js'
+import { runChild } from './child.js'
 import { collectOutcome } from './collect-outcome.js'
-import { reasonIn, waitListening } from './listening.js'
+import { Drain } from './drain.js'
+import { Launcher, noteProcess } from './launch.js'
+import type { Running } from './launch.js'
 import { PidFile } from './pid-file.js'
-import { SetupError } from './port.js'
-import type { CollectOutcome, RegistryController, RegistrySource } from './port.js'
-import { findBinary, freePort, makeDirectory, prepareConfig, registryEnvironment } from './process-setup.js'
+import type { CollectOutcome, ControllerLog, RegistryController, RegistrySource } from './port.js'
+import { findBinary, freePort, makeDirectory, prepareConfig, registryEnvironment, takesFixedPort } from './process-setup.js'
 import type { ConfigFile } from './process-setup.js'
 
 /** Wait before the first restart after a crash; it doubles each time. Seconds. */
@@ -16,15 +16,6 @@ const BACKOFF_MINIMUM_SECONDS = 0.5
 const BACKOFF_MAXIMUM_SECONDS = 30
 /** A registry that ran this long ran well: its next crash starts with the shortest wait again. Seconds. */
 const RAN_WELL_SECONDS = 60
-/** How many ports a first start tries. */
-const PORT_ATTEMPTS = 5
-
-/** The part of a pino logger that is used. */
-export interface ControllerLog {
-  info (fields: object, message: string): void
-  warn (fields: object, message: string): void
-  error (fields: object, message: string): void
-}
 
 export interface ProcessOptions {
   /** The registry's program, a path or a name; looked up when `undefined`. */
@@ -42,32 +33,42 @@ export interface ProcessOptions {
   readonly backoffSeconds?: { readonly minimum: number, readonly maximum: number }
 }
 
-/** Runs the registry as a child process and keeps it running. */
+/**
+ * Runs the registry as a child process and keeps it running. A restart starts the new registry beside the old one, which
+ * then finishes what it has begun: there is always one that takes requests.
+ */
 export class ProcessController implements RegistryController {
   readonly kind = 'process'
-  readonly #pidFile: PidFile
+  /** One for the registry that serves, one for the one before it, in turns. */
+  readonly #pidFiles: readonly PidFile[]
   readonly #collectPidFile: PidFile
   readonly #closing = new AbortController()
   readonly #collecting = new Set<Promise<unknown>>()
   #binary = ''
   #config: ConfigFile = { path: '', text: '' }
   #environment: Record<string, string | undefined> = {}
+  #launcher!: Launcher
+  #takesFixedPort = false
   #port = 0
-  #child: Child | undefined
+  #current: Running | undefined
+  #drain: Drain | undefined
   #crashes = 0
   #timer: NodeJS.Timeout | undefined
-  /** Starts and ends happen one after the other: a crash during a restart cannot start a second registry. */
+  /** Starts and ends happen one after the other: a crash during a restart cannot start one registry too many. */
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor (private readonly options: ProcessOptions, private readonly log: ControllerLog) {
-    this.#pidFile = new PidFile(join(options.stateDirectory, 'registry.pid'), 'registry')
+    this.#pidFiles = ['registry.pid', 'registry-2.pid'].map(name => new PidFile(join(options.stateDirectory, name), 'registry'))
     this.#collectPidFile = new PidFile(join(options.stateDirectory, 'collect.pid'), 'collection')
   }
 
   url (): string { return `http://127.0.0.1:${this.#port}` }
 
+  /** Known once it was started: not where the configuration names a port that two registries would both want. */
+  get restartsSeamlessly (): boolean { return !this.#takesFixedPort }
+
   /** The registry's process id while it runs; for logs and status. */
-  get pid (): number | undefined { return this.#child?.pid }
+  get pid (): number | undefined { return this.#current?.child.pid }
 
   async start (): Promise<RegistrySource> {
     const { binary, config, stateDirectory, storageRoot, environment } = this.options
@@ -75,10 +76,13 @@ export class ProcessController implements RegistryController {
     makeDirectory('state.directory', stateDirectory)
     this.#config = prepareConfig(config, stateDirectory, storageRoot)
     this.#environment = registryEnvironment(environment, this.#config, this.options)
+    this.#takesFixedPort = takesFixedPort(this.#config, this.#environment)
+    this.#launcher = new Launcher({ ...this.options, binary: this.#binary, config: this.#config.path, environment: this.#environment }, this.log)
     await this.#endOrphans()
     process.once('exit', this.#onExit)
     try {
-      await this.#inTurn(() => this.#startFirst())
+      // So that a broken configuration is an error at once, it is waited for.
+      await this.#inTurn(async () => { this.#serveBy(await this.#launcher.launchListening(this.#freePidFile(), this.#closing.signal)) })
     } catch (error) {
       await this.stop()
       throw error
@@ -89,25 +93,32 @@ export class ProcessController implements RegistryController {
   async stop (): Promise<void> {
     this.#closing.abort()
     await this.#inTurn(() => this.#end())
+    await this.#drain?.ended
     await Promise.all(this.#collecting)
     process.off('exit', this.#onExit)
   }
 
-  /** An abort of `signal` ends the wait for running requests: the registry is killed, and started all the same. */
-  async restart (signal: AbortSignal): Promise<void> {
+  /**
+   * When the new registry does not start, the old one goes on serving. An abort of `signal` ends the wait for the new one.
+   * @throws SetupError with what the new registry said
+   */
+  async restart (signal: AbortSignal, switched: () => Promise<unknown> = async () => {}): Promise<void> {
     await this.#inTurn(async () => {
-      await this.#end(signal)
       if (this.#closing.signal.aborted) throw new Error('the registry is being stopped')
-      this.#crashes = 0
-      await this.#launch()
+      if (this.#takesFixedPort) await this.#restartAlone(signal)
+      else await this.#replace(signal, switched)
     })
   }
 
+  /**
+   * May run beside a registry that drains: that takes no new requests, and the caller waits for those that write, whichever
+   * registry has them. What it still sends are files that it has opened; they stay readable when they are unlinked.
+   */
   async collect (signal: AbortSignal): Promise<CollectOutcome> {
     const run = withAbort([signal, this.#closing.signal], signal => runChild([this.#binary, 'garbage-collect', this.#config.path], {
       env: this.#environment,
       signal,
-      onStart: ({ pid }) => this.#note(this.#collectPidFile, pid)
+      onStart: ({ pid }) => noteProcess(this.#collectPidFile, pid, this.log)
     }))
     this.#collecting.add(run)
     const { exitCode, output } = await run
@@ -118,69 +129,70 @@ export class ProcessController implements RegistryController {
 
   /** The collection first: it must never run beside a registry that takes pushes. */
   async #endOrphans (): Promise<void> {
-    for (const file of [this.#collectPidFile, this.#pidFile]) {
+    for (const file of [this.#collectPidFile, ...this.#pidFiles]) {
       const pid = await file.endOrphan(this.options.stopTimeoutSeconds)
       if (pid !== undefined) this.log.warn({ pid }, 'ended a process that an earlier run left behind')
     }
   }
 
-  /** Starts and waits until the registry accepts connections, so that a broken configuration is an error at once. */
-  async #startFirst (): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      const child = await this.#launch(false)
-      if (await waitListening(child, this.#port, this.options.readyTimeoutSeconds, this.#closing.signal)) {
-        this.#watch(child)
-        return
-      }
-      const output = child.output.toString()
-      await this.#end()
-      if (this.#closing.signal.aborted) throw new Error('stopped while the registry was starting')
-      const isPortTaken = /address already in use/.test(output)
-      if (!isPortTaken || attempt === PORT_ATTEMPTS) throw new SetupError(`the registry (${this.#binary} serve ${this.#config.path}) did not start: ${reasonIn(output)}`)
-    }
+  async #replace (signal: AbortSignal, switched: () => Promise<unknown>): Promise<void> {
+    // One registry at a time drains, or a row of quick restarts would leave a row of them. What is cut are downloads.
+    this.#drain?.hurry()
+    await this.#drain?.ended
+    const next = await withAbort([signal, this.#closing.signal], async signal => await this.#launcher.launchListening(this.#freePidFile(), signal))
+    const old = this.#current
+    clearTimeout(this.#timer)
+    this.#crashes = 0
+    this.#serveBy(next)
+    const released = switched()
+    if (old !== undefined) this.#drain = new Drain(old, async hurry => { await this.#launcher.end(old, hurry) }, released, this.#closing.signal)
   }
 
-  async #launch (watched = true): Promise<Child> {
-    this.#port = await freePort(this.#port) ?? await freePort() ?? this.#port
-    const env = { ...this.#environment, REGISTRY_HTTP_ADDR: `127.0.0.1:${this.#port}` }
+  /** An abort of `signal` ends the wait for running requests: the registry is killed, and started all the same. */
+  async #restartAlone (signal: AbortSignal): Promise<void> {
+    await this.#end(signal)
+    if (this.#closing.signal.aborted) throw new Error('the registry is being stopped')
+    this.#crashes = 0
+    await this.#launch()
+  }
+
+  #freePidFile (): PidFile {
+    const draining = this.#drain?.isOver === false ? this.#drain.running : undefined
+    return this.#pidFiles.find(file => file !== this.#current?.pidFile && file !== draining?.pidFile)!
+  }
+
+  /** From now on requests go to this registry. */
+  #serveBy (running: Running): void {
+    this.#current = running
+    this.#port = running.port
+    this.#watch(running)
+  }
+
+  async #launch (): Promise<void> {
+    const port = await freePort(this.#port) ?? await freePort() ?? this.#port
     try {
-      this.#child = await startChild([this.#binary, 'serve', this.#config.path], { env })
+      this.#serveBy(await this.#launcher.launch(port, this.#freePidFile()))
     } catch (error) {
-      if (watched) this.#scheduleLaunch()
+      this.#scheduleLaunch()
       throw error
-    }
-    this.#note(this.#pidFile, this.#child.pid)
-    this.log.info({ pid: this.#child.pid, url: this.url() }, 'registry started')
-    if (watched) this.#watch(this.#child)
-    return this.#child
-  }
-
-  /** A full disk must not keep the registry from running. */
-  #note (file: PidFile, pid: number): void {
-    try {
-      file.write(pid)
-    } catch (error) {
-      this.log.warn({ err: error, pid }, 'process id could not be written: after a crash of Delgate this process would be left running')
     }
   }
 
   /** Ends the registry and cancels a planned start. */
   async #end (hurry?: AbortSignal): Promise<void> {
     clearTimeout(this.#timer)
-    const child = this.#child
-    this.#child = undefined // its end is planned: see #watch
-    if (child === undefined) return
-    const itself = await endChild(child, this.options.stopTimeoutSeconds, hurry)
-    if (!itself) this.log.warn({ pid: child.pid }, 'registry did not stop in time and was killed')
-    this.#pidFile.clear()
+    const running = this.#current
+    this.#current = undefined // its end is planned: see #watch
+    if (running !== undefined) await this.#launcher.end(running, hurry)
   }
 
-  #watch (child: Child): void {
+  #watch (running: Running): void {
     const startedAt = Date.now()
+    const { child, pidFile } = running
     void child.ended.then((end) => {
-      if (this.#child !== child) return
-      this.#child = undefined
-      this.#pidFile.clear()
+      if (this.#current !== running) return
+      this.#current = undefined
+      pidFile.clear()
       if (Date.now() - startedAt >= RAN_WELL_SECONDS * 1000) this.#crashes = 0
       this.log.error({ pid: child.pid, ...end, output: child.output.toString() }, 'registry ended unexpectedly')
       this.#scheduleLaunch()
@@ -194,7 +206,7 @@ export class ProcessController implements RegistryController {
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => {
       void this.#inTurn(async () => {
-        if (this.#child === undefined && !this.#closing.signal.aborted) await this.#launch()
+        if (this.#current === undefined && !this.#closing.signal.aborted) await this.#launch()
       }).catch((error: unknown) => this.log.error({ err: error }, 'registry cannot be started'))
     }, waitSeconds * 1000)
   }
@@ -206,5 +218,8 @@ export class ProcessController implements RegistryController {
   }
 
   /** The last resort, when Delgate ends without `stop`. */
-  readonly #onExit = (): void => { this.#child?.signal('SIGTERM') }
+  readonly #onExit = (): void => {
+    this.#current?.child.signal('SIGTERM')
+    if (this.#drain?.isOver === false) this.#drain.running.child.signal('SIGTERM')
+  }
 }

@@ -2,8 +2,8 @@
 import type { Settings } from '../config/schema.js'
 import { CommandController } from './command.js'
 import { DockerController } from './docker.js'
-import { SetupError, type RegistryController } from './port.js'
-import { ProcessController, type ControllerLog } from './process.js'
+import { SetupError, type ControllerLog, type RegistryController } from './port.js'
+import { ProcessController } from './process.js'
 
 /** @throws SetupError when a setting is missing that the controller needs */
 export function createController (settings: Settings, environment: NodeJS.ProcessEnv, log: ControllerLog): RegistryController {

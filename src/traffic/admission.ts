@@ -43,7 +43,9 @@ interface Waiter {
 export class Admission {
   #hold: Hold = 'none'
   #waiting: Waiter[] = []
-  readonly #inFlight = { read: 0, download: 0, write: 0 }
+  /** Serial numbers of the requests that were admitted and have not left, the oldest first. */
+  readonly #inFlight = { read: new Set<number>(), download: new Set<number>(), write: new Set<number>() }
+  #serial = 0
   readonly #watchers = new Set<() => void>()
   readonly #byPromise = new WeakMap<Promise<Leave>, Waiter>()
   #longestHoldMs = 0
@@ -54,7 +56,7 @@ export class Admission {
   get waiting (): number { return this.#waiting.length }
   /** The longest that any request was held since the start, milliseconds. */
   get longestHoldMs (): number { return this.#longestHoldMs }
-  inFlight (traffic: Traffic): number { return this.#inFlight[traffic] }
+  inFlight (traffic: Traffic): number { return this.#inFlight[traffic].size }
 
   /**
    * Admits a request, now or when the hold ends.
@@ -124,6 +126,16 @@ export class Admission {
     })
   }
 
+  /**
+   * Waits until the requests that are in flight now have ended, whatever comes meanwhile. Downloads are not waited for.
+   * @returns false when the time was up first
+   */
+  async settled (timeoutSeconds: number): Promise<boolean> {
+    const last = this.#serial
+    const isOver = ([oldest]: Set<number>): boolean => oldest === undefined || oldest > last
+    return await this.until(() => isOver(this.#inFlight.read) && isOver(this.#inFlight.write), timeoutSeconds)
+  }
+
   /** Something that `until` may wait for has changed. */
   changed (): void {
     for (const look of [...this.#watchers]) look()
@@ -145,13 +157,10 @@ export class Admission {
   }
 
   #admit (traffic: Traffic): Leave {
-    this.#inFlight[traffic]++
-    let left = false
+    const serial = ++this.#serial
+    const inFlight = this.#inFlight[traffic].add(serial)
     return () => {
-      if (left) return
-      left = true
-      this.#inFlight[traffic]--
-      if (this.#watchers.size > 0) this.changed()
+      if (inFlight.delete(serial) && this.#watchers.size > 0) this.changed()
     }
   }
 }

@@ -1,7 +1,7 @@
 /** The controller that runs the registry as its child, with both release lines. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -16,7 +16,7 @@ import { pull, push } from '../support/client.js'
 import { request } from '../support/http.js'
 import { run } from '../support/processes.js'
 import { writeRegistryConfig } from '../support/registry.js'
-import { temporaryDirectory, until } from '../support/temporary.js'
+import { freePort, temporaryDirectory, until } from '../support/temporary.js'
 import { eachRegistry } from '../support/tools.js'
 
 interface Entry { readonly level: string, readonly fields: Record<string, unknown>, readonly message: string }
@@ -107,17 +107,132 @@ await eachRegistry(t, 'restart: another process, the same data, and crashes mean
   for (let round = 0; round < 5; round++) {
     const pid = controller.pid!
     const restarted = controller.restart(never())
-    process.kill(pid, 'SIGKILL') // just when it was told to end
+    process.kill(pid, 'SIGKILL') // while the new one starts
     await restarted
     t.not(controller.pid, pid)
+    t.ok(await answers(controller), 'at once')
   }
   const pid = controller.pid!
   process.kill(pid, 'SIGKILL')
   await Promise.all([controller.restart(never()), controller.restart(never())])
-  await until('it answers', () => answers(controller))
+  t.ok(await answers(controller))
   await pull(controller.url(), 'team/app', 'v1', content)
   await delay(300) // longer than a planned start after a crash would wait
   t.equal((await registriesOf(options.stateDirectory)).length, 1)
+  process.kill(controller.pid!, 'SIGKILL')
+  await until('a crash after restarts is noticed, too', () => answers(controller))
+  t.equal((await registriesOf(options.stateDirectory)).length, 1)
+})
+
+await eachRegistry(t, 'restart: there is always a registry that answers', async (t, tool) => {
+  const { controller } = await start(t, tool.path)
+  const stop = new AbortController()
+  const asked = new Map<Promise<number>, number | undefined>()
+  const asking = Promise.all(Array.from({ length: 4 }, async () => {
+    while (!stop.signal.aborted) {
+      const answer = request(controller.url(), 'GET', '/v2/').then(({ status }) => status, () => 0)
+      asked.set(answer, undefined)
+      asked.set(answer, await answer)
+    }
+  }))
+  for (let round = 0; round < 5; round++) {
+    const url = controller.url()
+    // What is on its way to the old registry when the other takes over is waited for, as the gate does.
+    await controller.restart(never(), () => Promise.all(asked.keys()))
+    t.not(controller.url(), url)
+  }
+  stop.abort()
+  await asking
+  t.same([...asked.values()].filter(status => status !== 200), [])
+  t.ok(asked.size > 20, `${asked.size} answers`)
+})
+
+await eachRegistry(t, 'restart: the old registry is told to end when nothing needs it any more', async (t, tool) => {
+  const { controller, options } = await start(t, tool.path)
+  const old = controller.url()
+  let release = (): void => {}
+  const released = new Promise<void>(resolve => { release = resolve })
+  let seen = ''
+  await controller.restart(never(), () => {
+    seen = controller.url()
+    return released
+  })
+  t.equal(seen, controller.url(), 'the new one already has the requests')
+  t.equal((await request(old, 'GET', '/v2/')).status, 200, 'the old one still serves')
+  t.equal((await registriesOf(options.stateDirectory)).length, 2)
+  release()
+  await until('it ends', async () => (await registriesOf(options.stateDirectory)).length === 1)
+  t.ok(await answers(controller))
+})
+
+await eachRegistry(t, 'restart: of several in a row, one old registry at most is left', async (t, tool) => {
+  const { controller, options } = await start(t, tool.path, { stopTimeoutSeconds: 60 })
+  for (let round = 0; round < 3; round++) {
+    const released = delay(300)
+    await controller.restart(never(), () => released)
+    t.equal((await registriesOf(options.stateDirectory)).length, 2)
+  }
+  await controller.stop()
+  t.same(await registriesOf(options.stateDirectory), [], 'both are stopped')
+})
+
+await eachRegistry(t, 'restart: a new registry that does not start leaves the old one as it is', async (t, tool) => {
+  const directory = await temporaryDirectory(t)
+  const broken = join(directory, 'broken')
+  const binary = await script(t, `if [ -e '${broken}' ]; then echo 'panic: not today' >&2; exit 1; fi\nexec '${tool.path}' "$@"`)
+  const { controller, options } = await start(t, binary)
+  const content = await image('kept')
+  await push(controller.url(), 'team/app', 'v1', content)
+  const { pid } = controller
+  const url = controller.url()
+  await writeFile(broken, '')
+  await t.rejects(controller.restart(never()), { message: /did not start: panic: not today/ })
+  t.equal(controller.pid, pid)
+  t.equal(controller.url(), url)
+  await pull(controller.url(), 'team/app', 'v1', content)
+  t.equal((await registriesOf(options.stateDirectory)).length, 1)
+
+  // The old one crashes while no new one can be started: Delgate goes on trying.
+  const restarted = controller.restart(never())
+  process.kill(pid!, 'SIGKILL')
+  await t.rejects(restarted)
+  t.notOk(await answers(controller))
+  await rm(broken)
+  await until('it is back', () => answers(controller))
+  await pull(controller.url(), 'team/app', 'v1', content)
+  t.equal((await registriesOf(options.stateDirectory)).length, 1)
+})
+
+await eachRegistry(t, 'restart: an abort, or a stop, ends the wait for a new registry that does not come', async (t, tool) => {
+  const directory = await temporaryDirectory(t)
+  const hanging = join(directory, 'hanging')
+  const binary = await script(t, `if [ -e '${hanging}' ]; then exec sleep 60 # $@\nfi\nexec '${tool.path}' "$@"`)
+  const { controller, options } = await start(t, binary, { readyTimeoutSeconds: 60 })
+  await writeFile(hanging, '')
+  const { pid } = controller
+  await t.rejects(controller.restart(AbortSignal.timeout(300)), { message: /stopped while the registry was starting/ })
+  t.equal(controller.pid, pid)
+  t.ok(await answers(controller), 'the old one serves')
+  const restarted = t.rejects(controller.restart(never()))
+  await delay(200)
+  const begun = Date.now()
+  await controller.stop()
+  await restarted
+  t.ok(Date.now() - begun < 5000)
+  t.same(await registriesOf(options.stateDirectory), [])
+})
+
+await eachRegistry(t, 'a port of its own that the registry takes: two cannot run at once, so the old one stops first', async (t, tool) => {
+  const port = await freePort()
+  const { controller, options } = await controllerFor(t, tool.path, { environment: { ...process.env, REGISTRY_HTTP_DEBUG_ADDR: `127.0.0.1:${port}` } })
+  await controller.start()
+  t.equal(controller.restartsSeamlessly, false)
+  const { pid } = controller
+  await controller.restart(never())
+  await until('it answers', () => answers(controller))
+  t.not(controller.pid, pid)
+  t.equal((await registriesOf(options.stateDirectory)).length, 1)
+  t.equal((await start(t, tool.path)).controller.restartsSeamlessly, true)
 })
 
 await eachRegistry(t, 'restart lets a running transfer finish', async (t, tool) => {
@@ -138,6 +253,7 @@ await eachRegistry(t, 'restart lets a running transfer finish', async (t, tool) 
   await once(upload, 'close')
   t.equal(status, '202')
   await restarted
+  t.ok(await answers(controller))
 })
 
 await eachRegistry(t, 'an upload that was begun before a restart goes on after it: the secret stays', async (t, tool) => {
@@ -224,6 +340,22 @@ await eachRegistry(t, 'after a kill -9 of Delgate the next one ends the registry
   t.ok(await answers(second))
 })
 
+await eachRegistry(t, 'after a kill -9 during a restart the next Delgate ends both registries', async (t, tool) => {
+  const { options } = await controllerFor(t, tool.path)
+  const first = spawn(process.execPath, [...process.execArgv, fileURLToPath(new URL('../support/run-controller.ts', import.meta.url)), JSON.stringify(options), 'restart'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(() => first.kill('SIGKILL'))
+  let said = ''
+  first.stdout.on('data', (chunk: Buffer) => { said += chunk.toString() })
+  await until('the other registry serves', () => said.includes('restarted'))
+  t.equal((await registriesOf(options.stateDirectory)).length, 2, 'the old one is still needed')
+  first.kill('SIGKILL')
+  await once(first, 'close')
+
+  const { logged } = await start(t, tool.path, { stateDirectory: options.stateDirectory, storageRoot: options.storageRoot })
+  t.equal(logged.filter(({ message }) => message === 'ended a process that an earlier run left behind').length, 2)
+  t.equal((await registriesOf(options.stateDirectory)).length, 1)
+})
+
 await eachRegistry(t, 'a collection that an earlier Delgate left running is ended before the registry starts', async (t, tool) => {
   // It must never run beside a registry that takes pushes: it would sweep what they bring.
   const binary = await script(t, `if [ "$1" = garbage-collect ]; then exec sleep 61; fi\nexec "${tool.path}" "$@"`)
@@ -269,28 +401,30 @@ async function script (t: Test, text: string): Promise<string> {
   return path
 }
 
-await eachRegistry(t, 'a registry that ignores SIGTERM is killed; an abort of the restart kills it sooner', async (t, tool) => {
+await eachRegistry(t, 'a registry that ignores SIGTERM is killed; another restart kills it sooner', async (t, tool) => {
   // The shell ignores the signal and stays the parent; the registry below it is in the same group.
   const binary = await script(t, `trap '' TERM\n"${tool.path}" "$@" &\nwhile :; do wait; sleep 0.1; done`)
   const { controller, options, logged } = await start(t, binary, { stopTimeoutSeconds: 0.3 })
   await controller.restart(never())
-  t.match(logged.find(({ level }) => level === 'warn'), { message: 'registry did not stop in time and was killed' })
-  await until('it answers', () => answers(controller))
+  t.ok(await answers(controller))
+  await until('the old one is killed', () => logged.some(({ message }) => message === 'registry did not stop in time and was killed'))
   await controller.stop()
   t.same(await registriesOf(options.stateDirectory), [])
 
-  const { controller: patient } = await start(t, binary, { stopTimeoutSeconds: 120 })
-  await patient.restart(AbortSignal.timeout(100))
-  await until('it answers', () => answers(patient))
-  process.kill(-patient.pid!, 'SIGKILL') // so that the test need not wait for the stop
+  const { controller: patient, options: others } = await start(t, binary, { stopTimeoutSeconds: 120 })
+  await patient.restart(never())
+  await patient.restart(never()) // does not wait for the first one either
+  t.ok(await answers(patient))
+  // So that the test need not wait for the stop.
+  for (const line of await registriesOf(others.stateDirectory)) process.kill(Number(/^\s*(\d+)/.exec(line)![1]), 'SIGKILL')
 })
 
 await eachRegistry(t, 'a wrapper script that ends at once: the registry below it is waited for', async (t, tool) => {
   const binary = await script(t, `"${tool.path}" "$@" &\nwait`)
   const { controller, options } = await start(t, binary)
   for (let round = 0; round < 3; round++) await controller.restart(never())
-  await until('it answers', () => answers(controller))
-  t.equal((await registriesOf(options.stateDirectory)).filter((line) => line.includes(tool.path) && !line.includes('/bin/sh')).length, 1)
+  t.ok(await answers(controller))
+  await until('the old ones are gone', async () => (await registriesOf(options.stateDirectory)).filter((line) => line.includes(tool.path) && !line.includes('/bin/sh')).length === 1)
   await controller.stop()
   t.same(await registriesOf(options.stateDirectory), [])
 })
@@ -346,9 +480,12 @@ test('a directory that cannot be made', async (t) => {
 await eachRegistry(t, 'process ids that cannot be written do not stop the registry: the disk may be full', async (t, tool) => {
   const directory = await temporaryDirectory(t)
   await mkdir(join(directory, 'registry.pid.new'))
+  await mkdir(join(directory, 'registry-2.pid.new'))
   await mkdir(join(directory, 'collect.pid.new'))
   const { controller, logged } = await start(t, tool.path, { stateDirectory: directory })
   t.ok(await answers(controller))
   t.match(await controller.collect(never()), { outcome: 'collected' })
-  t.equal(logged.filter(({ message }) => message.startsWith('process id could not be written')).length, 2)
+  await controller.restart(never())
+  t.ok(await answers(controller))
+  t.equal(logged.filter(({ message }) => message.startsWith('process id could not be written')).length, 3)
 })

@@ -6,5 +6,10 @@ const silent = { info: () => {}, warn: () => {}, error: () => {} }
 const controller = new ProcessController(JSON.parse(process.argv[2]!) as ProcessOptions, silent)
 await controller.start()
 process.stdout.write(`registry ${controller.pid}\n`)
+if (process.argv[3] === 'restart') {
+  // The old registry is needed for ever.
+  await controller.restart(new AbortController().signal, () => new Promise(() => {}))
+  process.stdout.write('restarted\n')
+}
 if (process.argv[3] === 'collect') await controller.collect(new AbortController().signal)
 setInterval(() => {}, 1000)

@@ -21,6 +21,7 @@ t.test('what each hold holds', t => {
     ['none', 'read', false, false], ['none', 'write', false, false],
     ['new-writes', 'read', false, false], ['new-writes', 'write', false, true], ['new-writes', 'write', true, false],
     ['writes', 'read', false, false], ['writes', 'write', false, true], ['writes', 'write', true, true],
+    ['new-writes', 'download', false, false], ['writes', 'download', false, false], ['all', 'download', false, true],
     ['all', 'read', false, true], ['all', 'write', false, true], ['all', 'read', true, true], ['all', 'write', true, true]
   ]
   for (const [hold, traffic, exempt, held] of table) {
@@ -201,4 +202,31 @@ t.test('until looks again when it is told that something changed, and when only 
   t.equal(byClock.state, 'pending')
   await clock.pass(0.4)
   t.same(byClock, { state: 'fulfilled', value: true })
+})
+
+t.test('settled: what is in flight now has ended; what comes later, and downloads, do not count', async t => {
+  const clock = stopClock(t)
+  const admission = new Admission(LIMITS)
+  t.equal(await admission.settled(0), true, 'nothing is')
+  const read = admission.enter('read') as Leave
+  const write = admission.enter('write') as Leave
+  admission.enter('download')
+  const first = watched(admission.settled(10))
+  const later = admission.enter('write') as Leave
+  const second = watched(admission.settled(10))
+  write()
+  await settled()
+  t.equal(first.state, 'pending')
+  read()
+  await settled()
+  t.same(first, { state: 'fulfilled', value: true })
+  t.equal(second.state, 'pending')
+  admission.enter('read')
+  later()
+  await settled()
+  t.same(second, { state: 'fulfilled', value: true })
+
+  const late = watched(admission.settled(10))
+  await clock.pass(10)
+  t.same(late, { state: 'fulfilled', value: false })
 })
