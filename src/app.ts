@@ -8,17 +8,20 @@ import type { AddressInfo } from 'node:net'
 import { join, resolve } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { pino, type Logger } from 'pino'
-import { Collection } from './collection/collection.js'
-import { Freshness } from './collection/freshness.js'
+import type { Collection } from './collection/request.js'
 import { keptBy } from './collection/kept.js'
-import { Pause } from './collection/pause.js'
+import type { Choice } from './collection/choice.js'
+import type { Pause } from './collection/pause.js'
 import { lowerShield } from './collection/shield.js'
+import { createCollection } from './composition/collection.js'
+import { createStorage, listsOf } from './composition/storage.js'
+import { createTraffic } from './composition/traffic.js'
+import { Claims } from './claims/claims.js'
+import { Manifests } from './claims/manifests.js'
+import { Restorer } from './claims/restore.js'
 import { readRegistryConfig, type RegistryFacts } from './config/registry-config.js'
 import type { Settings } from './config/schema.js'
-import type { PlanOptions } from './deletion/plan.js'
-import { Pushed } from './deletion/pushed.js'
 import { rehearseDeletion } from './deletion/rehearsal.js'
-import type { Target } from './deletion/target.js'
 import { installApi } from './http/api.js'
 import { Callers } from './http/callers.js'
 import { installCors } from './http/cors.js'
@@ -26,24 +29,18 @@ import { Gate } from './http/gate.js'
 import { installHealth } from './http/health.js'
 import { installProxy } from './http/proxy.js'
 import { createServer } from './http/server.js'
+import { CallerCredentials } from './jobs/credentials.js'
 import { Deleter } from './jobs/deleter.js'
 import { JobRunner } from './jobs/runner.js'
 import { JobStore } from './jobs/store.js'
-import type { RepositoryName } from './oci/name.js'
+import type { ReferenceIndex } from './references/index.js'
 import { RegistryClient } from './registry/client.js'
+import type { Memory } from './registry/memory.js'
 import { SetupError, type RegistryController } from './registry/port.js'
 import { createController } from './registry/select.js'
 import { Upstream } from './registry/upstream.js'
 import { locateTree } from './storage/locate.js'
-import { TreeReader } from './storage/read.js'
-import { TreeWriter } from './storage/write.js'
-import { Admission } from './traffic/admission.js'
-import { RepositoryLocks } from './traffic/locks.js'
-import { Sessions } from './traffic/sessions.js'
-import { Tombstones } from './traffic/tombstones.js'
 
-/** A layer link that nothing uses goes with a deletion in its repository once it is this old, seconds. */
-const STALE_LINK_SECONDS = 3600
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 
 export interface App {
@@ -53,6 +50,8 @@ export interface App {
   close (): Promise<void>
   /** What was found out about the registry. */
   readonly facts: RegistryFacts
+  /** Who sweeps, and how the registry forgets. */
+  readonly choice: Choice
   /** What `GET /delgate/v1/status` shows. */
   status (): object
 }
@@ -68,7 +67,7 @@ export async function createApp (settings: Settings, options: { logger?: Logger 
   const source = await controller.start()
   try {
     const facts = readRegistryConfig(source.configText, source.environment, source.configFrom)
-    log.info({ from: source.configFrom ?? 'assumed defaults', ...facts }, 'registry configuration')
+    log.info({ from: source.configFrom ?? 'assumed defaults', ...facts, redisUrl: undefined }, 'registry configuration')
     refuse(facts)
     const storage = storageOf(settings, facts)
     if (controller.kind === 'process') await mkdir(storage, { recursive: true })
@@ -92,74 +91,65 @@ function storageOf ({ registry, storage }: Settings, { rootDirectory }: Registry
 /** Registries that Delgate cannot serve. */
 function refuse (facts: RegistryFacts): void {
   if (facts.storageDriver !== 'filesystem') throw new SetupError(`the registry stores on ${facts.storageDriver}; Delgate can only delete on a file system`)
-  if (facts.cache === 'redis') throw new SetupError('the registry caches blob descriptors in Redis, which a restart does not clear, so a later push would meet "Layer already exists". Set storage.cache.blobdescriptor to inmemory in the registry\'s configuration')
 }
 
 async function compose (settings: Settings, controller: RegistryController, facts: RegistryFacts, root: string, log: Logger): Promise<App> {
-  const reader = new TreeReader(root)
-  const writer = new TreeWriter(root)
+  const storage = createStorage(root)
+  const traffic = createTraffic(settings)
+  const { reader, states, writer, presence, index } = storage
+  const { admission, sessions, pulls, leases, tombstones, locks, reads } = traffic
   const base = (): string => controller.url() + facts.prefix
   const origin = (): string => new URL(base()).origin
   const upstream = new Upstream({ ...settings.upstream, resumeSeconds: settings.hold.timeoutSeconds }, origin)
   const registry = new RegistryClient(base, upstream, () => facts.assumed ? undefined : facts)
 
-  const admission = new Admission(settings.hold)
-  const sessions = new Sessions(settings.drain.sessionIdleSeconds, () => { admission.changed() })
-  const tombstones = new Tombstones((repository, digest) => sessions.leased(repository, digest))
-  const locks = new RepositoryLocks()
-
-  const planOptions = (repository: RepositoryName, target?: Target['type']): PlanOptions => {
-    const age = target === 'garbage' || target === 'untagged' ? settings.drain.sessionIdleSeconds : STALE_LINK_SECONDS
-    const idleSince = Date.now() - settings.drain.sessionIdleSeconds * 1000
-    return {
-      referrers: settings.referrers,
-      leased: digest => sessions.leased(repository, digest),
-      uploading: upload => sessions.isUploading(repository, upload.id) || upload.modifiedAt > idleSince,
-      idleBefore: idleSince,
-      staleBefore: Date.now() - age * 1000
-    }
-  }
-  const freshness = new Freshness(join(settings.state.directory, 'stale'), err => { log.warn({ err }, 'the mark of a stale cache could not be removed') })
-  const onFresh = async (): Promise<void> => {
-    tombstones.clear()
-    upstream.renew()
-    await freshness.renew()
-  }
-  const pause = new Pause({ admission, sessions, controller, ready: async signal => { await registry.ready(signal) }, onFresh, log }, {
-    patienceSeconds: settings.collection.maximumDelaySeconds,
-    drainSeconds: settings.drain.timeoutSeconds,
-    transferSeconds: settings.drain.transferTimeoutSeconds,
-    readySeconds: settings.registry.readyTimeoutSeconds,
-    uploadsSurvive: facts.secretFixed
-  })
-  const collection = new Collection({ reader, writer, controller, pause, freshness, sessions, tombstones, planOptions, needsRestart: facts.cache !== 'none', timeoutSeconds: settings.collection.timeoutSeconds })
-
   const store = await JobStore.open(join(settings.state.directory, 'jobs'), settings.jobs, (file, err) => { log.warn({ file, err }, 'a file in the journal is no job; it was left where it is') })
-  const runner = new JobRunner(store, collection, { ...settings.collection, leftoversSeconds: settings.drain.sessionIdleSeconds }, log)
-  const rehearse = async (plans: Parameters<typeof rehearseDeletion>[0]) => await rehearseDeletion(plans, { reader, writer, keptBy: async (of, references, view) => await keptBy(reader, of, references, { view }) })
-  const deleter = new Deleter({ reader, writer, locks, sessions, tombstones, store, runner, planOptions, rehearse, log })
-  const pushed = new Pushed({ reader, writer, sessions, tombstones })
+  const { choice, memory, freshness, pause, collection, planOptions, onFresh } = await createCollection({ settings, facts, controller, registry, upstream, storage, traffic, abandoned: () => store.abandoned(), log })
+  const credentials = new CallerCredentials()
+  const isImmediate = choice.collector === 'online' && choice.freshness !== 'restart'
+  const runner = new JobRunner(store, collection, { ...settings.collection, ...(isImmediate ? { quietSeconds: 0 } : {}), leftoversSeconds: settings.drain.sessionIdleSeconds }, log, credentials)
+  const rehearse = async (plans: Parameters<typeof rehearseDeletion>[0]) => await rehearseDeletion(plans, { reader, writer, keptBy: async (of, references, view) => await keptBy(reader, of, references.users, { view }) })
+  const deleter = new Deleter({ reader, writer, locks, sessions, tombstones, store, runner, planOptions, rehearse, credentials, log })
+
+  const claims = new Claims({ sessions, leases, locks })
+  const restorer = new Restorer({ reader, writer, tombstones })
+  const manifests = new Manifests({ claims, sessions, tombstones, presence, writer, restorer, memory, linked: (...manifest) => { index.linked(...manifest) }, log })
+  const gate = new Gate({
+    admission,
+    sessions,
+    tombstones,
+    pulls,
+    reads,
+    claims,
+    manifests,
+    presence,
+    lists: (manifest, later) => listsOf(reader, manifest, later),
+    layerLinked: (repository, digest) => { states.layerLinked(repository, digest) },
+    manifestSeconds: settings.limits.manifestSeconds
+  })
 
   const status = (): object => ({
     version,
     registry: { controller: controller.kind, ...publicFacts(facts) },
-    collector: 'registry',
-    freshness: facts.cache === 'none' ? 'none' : 'restart',
+    ...choice,
+    index: index.stats(),
+    claims: { longestWaitMs: leases.longestWaitMs, buried: tombstones.size },
     hold: { now: admission.hold, waiting: admission.waiting, longestMs: admission.longestHoldMs, problem: pause.problem },
-    traffic: { reads: admission.inFlight('read'), downloads: admission.inFlight('download'), writes: admission.inFlight('write'), pushes: sessions.open },
+    traffic: { reads: admission.inFlight('read'), downloads: admission.inFlight('download'), writes: admission.inFlight('write'), pushes: sessions.open, pulls: pulls.open },
     jobs: countByState(store),
     collections: { running: runner.isRunning, sinceStart: runner.collections }
   })
   const server = createServer({ ...settings.limits, trustProxy: settings.trustProxy as boolean | string[] }, log)
   const closing = new AbortController()
-  const deletes = { deleter, store, registry, admission, closing: closing.signal }
+  const deletes = { deleter, store, registry, admission, dropPulls: gate.deletes.bind(gate), closing: closing.signal }
   installCors(server, settings.cors.origins)
   installHealth(server, async () => pause.problem ?? await registry.check({}).then(answer => answer.status >= 500 ? 'the registry answers with an error' : undefined, () => 'the registry cannot be reached'))
   installApi(server, { deletes, registry, status, cancel: async id => await runner.cancel(id), callers: new Callers(registry, !facts.assumed && facts.auth === 'none') })
-  installProxy(server, { gate: new Gate({ admission, sessions, locks, tombstones, pushed, manifestSeconds: settings.limits.manifestSeconds }), deletes, upstream, origin, location: { prefix: facts.prefix, registryHosts: registryHosts(facts, base) } })
+  installProxy(server, { gate, deletes, upstream, origin, location: { prefix: facts.prefix, registryHosts: registryHosts(facts, base) } })
 
   await registry.ready(AbortSignal.timeout(settings.registry.readyTimeoutSeconds * 1000)).catch(() => { throw new SetupError(`the registry does not answer at ${base()}/v2/ within ${settings.registry.readyTimeoutSeconds} s. Is registry.url right, and is the registry running?`) })
   await lowerShield(writer)
+  await storage.aside.clear()
   if (controller.kind === 'process') await onFresh() // It has just been started.
   const open = await deleter.recover()
   if (freshness.isStale) {
@@ -170,7 +160,7 @@ async function compose (settings: Settings, controller: RegistryController, fact
     })
   }
   if (open > 0) log.info({ jobs: open }, 'taking up jobs of an earlier run')
-  return { facts, status, ...lifecycle({ server, settings, closing, runner, collection, pause, admission, upstream, controller }) }
+  return { facts, status, choice, ...lifecycle({ server, settings, closing, runner, collection, pause, admission, upstream, memory, index, controller, log }) }
 }
 
 interface Lifecycle {
@@ -180,12 +170,15 @@ interface Lifecycle {
   readonly runner: JobRunner
   readonly collection: Collection
   readonly pause: Pause
-  readonly admission: Admission
+  readonly admission: { close (): void }
   readonly upstream: Upstream
+  readonly memory: Memory
+  readonly index: ReferenceIndex
   readonly controller: RegistryController
+  readonly log: Logger
 }
 
-function lifecycle ({ server, settings, closing, runner, collection, pause, admission, upstream, controller }: Lifecycle): Pick<App, 'listen' | 'close'> {
+function lifecycle ({ server, settings, closing, runner, collection, pause, admission, upstream, memory, index, controller, log }: Lifecycle): Pick<App, 'listen' | 'close'> {
   let closed: Promise<void> | undefined
   const close = async (): Promise<void> => {
     closing.abort()
@@ -197,6 +190,7 @@ function lifecycle ({ server, settings, closing, runner, collection, pause, admi
     await runner.close()
     await pause.close()
     await served
+    await memory.close()
     await upstream.close()
     await controller.stop()
   }
@@ -204,6 +198,7 @@ function lifecycle ({ server, settings, closing, runner, collection, pause, admi
     async listen () {
       await server.listen({ ...settings.listen })
       runner.resume()
+      void index.build(closing.signal).then(() => { log.info(index.stats(), 'reference index complete') }, error => { if (!closing.signal.aborted) log.error({ err: error }, 'the reference index could not be built; the next collection tries again') })
       const { port, address, family } = server.server.address() as AddressInfo
       return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
     },
@@ -222,7 +217,7 @@ function registryHosts (facts: RegistryFacts, base: () => string): ReadonlySet<s
 
 /** Facts without the paths of the machine. */
 function publicFacts (facts: RegistryFacts): object {
-  const { rootDirectory: _, address: __, host: ___, ...shown } = facts
+  const { rootDirectory: _, address: __, host: ___, redisUrl: ____, ...shown } = facts
   return shown
 }
 

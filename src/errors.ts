@@ -5,7 +5,7 @@
 
 /** Codes of the distribution-spec, plus `TOOMANYREQUESTS` and `UNAVAILABLE` as distribution uses them. */
 export type ErrorCode =
-  | 'NAME_INVALID' | 'NAME_UNKNOWN' | 'TAG_INVALID' | 'DIGEST_INVALID' | 'MANIFEST_UNKNOWN' | 'BLOB_UNKNOWN'
+  | 'NAME_INVALID' | 'NAME_UNKNOWN' | 'TAG_INVALID' | 'DIGEST_INVALID' | 'MANIFEST_UNKNOWN' | 'MANIFEST_INVALID' | 'MANIFEST_BLOB_UNKNOWN' | 'BLOB_UNKNOWN'
   | 'DENIED' | 'UNAUTHORIZED' | 'UNSUPPORTED' | 'TOOMANYREQUESTS' | 'UNAVAILABLE' | 'REQUEST_INVALID'
   | 'JOB_UNKNOWN' | 'JOB_NOT_QUEUED' | 'INTERNAL'
 
@@ -49,6 +49,9 @@ export const tagInvalid = (reason: string) => new CodedError(400, 'TAG_INVALID',
 export const digestInvalid = (reason: string) => new CodedError(400, 'DIGEST_INVALID', `invalid digest: ${reason}`)
 export const manifestUnknown = (name: string, reference: string) => new CodedError(404, 'MANIFEST_UNKNOWN', 'manifest unknown', { name, reference })
 export const blobUnknown = (name: string, digest: string) => new CodedError(404, 'BLOB_UNKNOWN', 'blob unknown to registry', { name, digest })
+export const manifestInvalid = (reason: string) => new CodedError(400, 'MANIFEST_INVALID', `manifest invalid: ${reason}`)
+export const manifestBlobUnknown = (digest: string) => new CodedError(400, 'MANIFEST_BLOB_UNKNOWN', 'manifest references a manifest or blob unknown to registry', { digest })
+export const notStored = (name: string, digest: string) => new CodedError(500, 'INTERNAL', 'the registry accepted this manifest, but it could not be made sure that it is stored whole; push it again', { name, digest })
 export const denied = (message: string, detail?: unknown) => new CodedError(409, 'DENIED', message, detail)
 export const unsupported = (message: string) => new CodedError(405, 'UNSUPPORTED', message)
 export const requestInvalid = (message: string) => new CodedError(400, 'REQUEST_INVALID', message)

@@ -33,6 +33,8 @@ async function main (): Promise<void> {
     throw error
   })
   const host = url.replace(/^https?:\/\//, '')
+  const { collector, freshness, why } = app.choice
+  process.stdout.write(`Collector: ${collector}; the registry forgets by: ${freshness} (${why})\n`)
   process.stdout.write(`Delgate is ready on ${url} — try: docker push ${host}/team/app:1, then: curl -X DELETE '${url}/v2/team/app/manifests/1'\n`)
 }
 

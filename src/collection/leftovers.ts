@@ -1,6 +1,6 @@
 /** Finishes what interrupted runs, or pushes that were running at the time, left of the plans of deletions. */
 import { execute } from '../deletion/execute.js'
-import type { Plan, PlanOptions } from '../deletion/plan.js'
+import type { Plan, PlanOptions, PlanOptionsFor } from '../deletion/plan.js'
 import { addToReceipt, type Receipt } from '../deletion/receipt.js'
 import { planLeftovers, planRest } from '../deletion/resume.js'
 import type { RepositoryName } from '../oci/name.js'
@@ -10,50 +10,70 @@ import type { TreeWriter } from '../storage/write.js'
 import type { Tombstones } from '../traffic/tombstones.js'
 import type { CollectionRequest } from './request.js'
 
+/** A repository's turn: nobody deletes there, and no manifest is written, until it ends. */
+export interface Turn {
+  /** Whether nobody writes in the repository at all: then directories that others share may go. */
+  readonly quiet: boolean
+  end (): void
+}
+
 export interface LeftoverParts {
-  readonly reader: TreeReader
+  /** Takes a repository's turn. */
+  readonly turn: (repository: RepositoryName) => Promise<Turn>
+  readonly states: Pick<TreeReader, 'repository'>
   readonly writer: TreeWriter
   readonly tombstones: Tombstones
-  readonly planOptions: (repository: RepositoryName) => PlanOptions
+  readonly planOptions: PlanOptionsFor
 }
 
 /**
- * Unlinks it, while nobody writes. Each repository is read once, however many deletions were in it.
+ * Unlinks it. Each repository is read once, however many deletions were in it.
  * @param receipts gain what was removed
  * @returns jobs of which a running push still holds something
  */
 export async function finishPlans (requests: readonly CollectionRequest[], receipts: Map<string, Receipt>, parts: LeftoverParts): Promise<Set<string>> {
   const unfinished = new Set<string>()
   for (const name of new Set(requests.flatMap(request => request.plans.map(plan => plan.repository)))) {
-    let state = await parts.reader.repository(name)
-    for (const request of requests) {
-      for (const plan of request.plans.filter(plan => plan.repository === name)) {
-        const removed = await finishPlan(request, plan, state, parts)
-        if (removed !== undefined) {
-          receipts.set(request.id, addToReceipt(receipts.get(request.id)!, removed))
-          state = await parts.reader.repository(name)
-        }
-        if (isHeldOpen(state, plan, parts.planOptions(name))) unfinished.add(request.id)
-      }
+    const turn = await parts.turn(name)
+    try {
+      await finishIn(name, requests, { ...parts, quiet: turn.quiet }, { receipts, unfinished })
+    } finally {
+      turn.end()
     }
   }
   return unfinished
 }
 
+type InTurn = Omit<LeftoverParts, 'turn'> & { readonly quiet: boolean }
+
+async function finishIn (name: RepositoryName, requests: readonly CollectionRequest[], parts: InTurn, { receipts, unfinished }: { receipts: Map<string, Receipt>, unfinished: Set<string> }): Promise<void> {
+  let state = await parts.states.repository(name)
+  for (const request of requests) {
+    for (const plan of request.plans.filter(plan => plan.repository === name)) {
+      const removed = await finishPlan(request, plan, state, parts)
+      if (removed !== undefined) {
+        receipts.set(request.id, addToReceipt(receipts.get(request.id)!, removed))
+        state = await parts.states.repository(name)
+      }
+      if (isHeldOpen(state, plan, parts.planOptions(name))) unfinished.add(request.id)
+    }
+  }
+}
+
 /** Whether running pushes still hold what earlier collections had to leave; asked before anybody is held for it. */
-export async function isBlocked (requests: readonly CollectionRequest[], { reader, planOptions }: LeftoverParts): Promise<boolean> {
+export async function isBlocked (requests: readonly CollectionRequest[], { states, planOptions }: Pick<LeftoverParts, 'states' | 'planOptions'>): Promise<boolean> {
   for (const plan of requests.flatMap(request => request.plans)) {
     const options = planOptions(plan.repository)
-    if (isHeldOpen(await reader.repository(plan.repository), plan, options) || plan.candidates.some(digest => options.leased(digest))) return true
+    if (isHeldOpen(await states.repository(plan.repository), plan, options) || plan.candidates.some(digest => options.leased(digest))) return true
   }
   return false
 }
 
-async function finishPlan (request: CollectionRequest, plan: Plan, state: RepositoryState, { writer, tombstones, planOptions }: LeftoverParts): Promise<Receipt | undefined> {
+async function finishPlan (request: CollectionRequest, plan: Plan, state: RepositoryState, { writer, tombstones, planOptions, quiet }: InTurn): Promise<Receipt | undefined> {
   if (!state.exists) return undefined
   const rest = (request.unlinked ? planLeftovers : planRest)(state, plan, request.since, planOptions(plan.repository))
   if (rest.tags.length + rest.manifests.length + rest.layers.length === 0 && !rest.empties) return undefined
-  return await execute(rest, writer, { tombstones, quiet: true })
+  return await execute(rest, writer, { tombstones, quiet })
 }
 
 /** Whether a push that runs keeps a link, or a repository in which nothing else is left, that a plan was about. */

@@ -77,6 +77,14 @@ export class Pause {
     return false
   }
 
+  /**
+   * Comes to a point where a restart breaks no push: at once where it is seamless.
+   * @returns false when the time was up; then nothing is held any more
+   */
+  async prepare (): Promise<boolean> {
+    return this.parts.controller.restartsSeamlessly || await this.stopWrites()
+  }
+
   /** Ends the hold with the registry as it is. */
   resume (): void {
     this.parts.admission.set('none')

@@ -12,8 +12,10 @@ export interface CollectionRequest {
   readonly since: number
   /** Whether the links that its plans name have been removed. */
   readonly unlinked: boolean
-  /** It asks for everything that nothing uses, not only for what its plans left. */
-  readonly garbage: boolean
+  /** It asks for everything that nothing uses, in every repository, not only for what its plans left; `untagged`: manifests that no tag reaches, too. */
+  readonly tidy?: 'garbage' | 'untagged'
+  /** Whom the registry lets delete: it is told to forget in their name. Never journalled. */
+  readonly authorization?: string | undefined
   /** An earlier collection has done all but what running pushes relied on. */
   readonly leftovers: boolean
 }
@@ -35,3 +37,10 @@ export type CollectionOutcome =
   /** Nothing was touched. */
   | { readonly outcome: 'postponed', readonly reason: string }
   | { readonly outcome: 'failed', readonly reason: string, readonly output?: string }
+
+/** A port: whoever sweeps. It never throws: what went wrong is in the outcome. */
+export interface Collection {
+  run (requester: Requester): Promise<CollectionOutcome>
+  /** The gate is closing: ends what can be made again at the next start. */
+  hurry (): void
+}

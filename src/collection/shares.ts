@@ -22,15 +22,15 @@ export function shareBlobs (requests: readonly CollectionRequest[], receipts: Re
     }))
   }
   for (const request of [...requests].reverse()) share(request, request.plans.flatMap(plan => plan.candidates))
-  for (const request of requests.filter(request => request.garbage)) share(request, [...left.keys()])
+  for (const request of requests.filter(request => request.tidy !== undefined)) share(request, [...left.keys()])
 }
 
 /**
- * Removes empty directories, while nobody writes. Each counts for the job that emptied it; old ones count for a job that
+ * Removes empty directories, where nobody writes. Each counts for the job that emptied it; old ones count for a job that
  * asked for garbage.
  * @param empty directories that were empty before
  */
-export async function pruneDirectories (requests: readonly CollectionRequest[], receipts: Receipts, removed: ReadonlyMap<Digest, Extent>, empty: readonly string[], writer: TreeWriter): Promise<void> {
+export async function pruneDirectories (requests: readonly CollectionRequest[], receipts: Receipts, removed: ReadonlyMap<Digest, Extent>, empty: readonly string[], writer: Pick<TreeWriter, 'pruneUp'>): Promise<void> {
   const count = (id: string, directories: number): void => { receipts.set(id, addToReceipt(receipts.get(id)!, { directories })) }
   const above = (digest: Digest): string => dirname(paths.blobDirectory(digest))
   for (const { id, plans } of requests) {
@@ -39,6 +39,6 @@ export async function pruneDirectories (requests: readonly CollectionRequest[], 
     count(id, await writer.pruneUp([...emptied, ...blobs]))
   }
   const rest = await writer.pruneUp([...empty, ...[...removed.keys()].map(above)])
-  const garbage = requests.find(request => request.garbage)
+  const garbage = requests.find(request => request.tidy !== undefined)
   if (garbage !== undefined) count(garbage.id, rest)
 }

@@ -32,7 +32,7 @@ export type Swept = { readonly removed: ReadonlyMap<Digest, Extent> } | Exclude<
 export async function sweep (requests: readonly CollectionRequest[], references: References, unfinished: Set<string>, closing: AbortSignal, parts: SweepParts): Promise<Swept> {
   const leased = await leasedDigests(parts)
   const before = await unusedBlobs(requests, references, new Set(leased), unfinished, parts)
-  const isBlind = requests.some(request => request.garbage || request.plans.some(plan => plan.blind))
+  const isBlind = requests.some(request => request.tidy !== undefined || request.plans.some(plan => plan.blind))
   if (before.size > 0 || isBlind) {
     const failure = await collect([...new Set([...references.aliased, ...leased])], closing, parts)
     if (failure !== undefined) return failure
@@ -57,7 +57,7 @@ async function unusedBlobs (requests: readonly CollectionRequest[], references: 
   for (const { id, plans } of requests) {
     for (const digest of plans.flatMap(plan => plan.candidates)) await look(digest, id)
   }
-  if (requests.some(request => request.garbage)) {
+  if (requests.some(request => request.tidy !== undefined)) {
     for (const digest of await reader.blobs()) await look(digest)
   }
   return unused

@@ -31,6 +31,8 @@ export interface RegistryFacts {
   readonly tls: boolean
   /** Who may do what: `none`, `htpasswd`, `token`, `silly`, … */
   readonly auth: string
+  /** Where the registry caches in Redis, as a URL; `undefined` when it does not say, or not in one place. */
+  readonly redisUrl: string | undefined
 }
 
 /** What `registry:2` and `registry:3` ship, as far as it matters here. */
@@ -58,7 +60,7 @@ type Mapping = { [key: string]: unknown }
  */
 export function readRegistryConfig (text: string | undefined, environment: Readonly<Record<string, string | undefined>>, name?: string): RegistryFacts {
   const config = parseConfig(text, environment, name)
-  return { assumed: text === undefined, ...storageFacts(mapping(config['storage'])), ...httpFacts(mapping(config['http'])), ...accessFacts(config) }
+  return { assumed: text === undefined, ...storageFacts(mapping(config['storage'])), ...httpFacts(mapping(config['http'])), ...accessFacts(config), redisUrl: redisUrl(mapping(config['redis'])) }
 }
 
 /**
@@ -106,6 +108,19 @@ function httpFacts (http: Mapping): Pick<RegistryFacts, 'address' | 'prefix' | '
     secretFixed: string(http['secret']) !== '',
     tls: string(tls['certificate']) !== '' || string(mapping(tls['letsencrypt'])['cachefile']) !== ''
   }
+}
+
+/** 2.x has `addr`, 3.x `addrs` (configuration.go, `Redis`); several addresses are a cluster, and a master's name means sentinels. */
+function redisUrl (redis: Mapping): string | undefined {
+  const addresses = Array.isArray(redis['addrs']) ? redis['addrs'] : [redis['addr']]
+  const address = string(addresses[0])
+  if (addresses.length !== 1 || address === '' || string(redis['mastername']) !== '') return undefined
+  const tls = mapping(redis['tls'])
+  const isEncrypted = tls['enabled'] === true || string(tls['certificate']) !== '' || string(tls['key']) !== ''
+  const user = encodeURIComponent(string(redis['username']))
+  const password = encodeURIComponent(string(redis['password']))
+  const login = user === '' && password === '' ? '' : `${user}:${password}@`
+  return `${isEncrypted ? 'rediss' : 'redis'}://${login}${address}/${string(redis['db']) || '0'}`
 }
 
 function accessFacts (config: Mapping): Pick<RegistryFacts, 'pullThrough' | 'auth'> {

@@ -22,6 +22,15 @@ const registry = {
     controller: { enum: ['process', 'docker', 'command'], default: 'process', description: 'Who runs the registry: "process" (Delgate, as its child), "docker" (a container), "command" (anything else, through configured commands). Default: process.' },
     url: { ...text, pattern: '^https?://[^\\s/?#]+[^\\s?#]*$', description: 'Where Delgate reaches the registry, http:// or https://. Needed by "docker" and "command"; "process" chooses a free port itself. No default.' },
     config: { ...text, description: 'Path of the registry\'s own config.yml. Optional: "process" generates one, "docker" looks into the container. No default.' },
+    username: { ...text, description: 'User that Delgate tells the registry to forget as, where those who delete are not known (after a crash) or may not. Optional, no default.' },
+    password: { ...text, description: 'Password of that user; better in the environment than in a file. Optional, no default.' },
+    redis: {
+      ...object,
+      description: 'For a registry that caches in Redis.',
+      properties: {
+        url: { ...text, description: 'Where Delgate reaches the Redis that the registry caches in: redis://[[user]:password@]host[:port][/db], or rediss://. Default: what the registry\'s own configuration says.' }
+      }
+    },
     readyTimeoutSeconds: { ...seconds, default: 60, description: 'How long a started registry may take until it answers. Seconds. Default: 60.' },
     process: {
       ...object,
@@ -60,7 +69,11 @@ const work = {
     ...object,
     description: 'Collections: removing the blobs that deletions left unused.',
     properties: {
-      quietSeconds: { ...secondsOrZero, default: 1, description: 'A collection starts when no further deletion has arrived for this long. Seconds. Default: 1.' },
+      collector: { enum: ['auto', 'online', 'registry'], default: 'auto', description: 'Who sweeps: "online" (Delgate itself, beside running traffic), "registry" (the registry\'s own garbage-collect, with a pause); "auto" is online. Default: auto.' },
+      freshness: { enum: ['auto', 'evict', 'restart'], default: 'auto', description: 'How the registry forgets what was swept: "evict" (it is told, no restart), "restart"; "auto" evicts where the registry accepts deletes or caches in Redis. Default: auto.' },
+      schedule: { ...text, description: 'When everything that nothing uses is collected, as a cron expression in local time, e.g. "30 3 * * 0" (Sundays at 3:30); by request it always is. No default.' },
+      uploadMaximumAgeHours: { type: 'number', minimum: 0, default: 168, description: 'Uploads that nobody has added to for this long go with such a collection. Hours. Default: 168.' },
+      quietSeconds: { ...secondsOrZero, default: 1, description: 'Where the registry is restarted, a collection starts when no further deletion has arrived for this long; otherwise at once. Seconds. Default: 1.' },
       maximumDelaySeconds: { ...secondsOrZero, default: 30, description: 'A collection starts at the latest this long after the first deletion. Seconds. Default: 30.' },
       timeoutSeconds: { ...seconds, default: 3600, description: 'How long one run of garbage-collect may take. Seconds. Default: 3600.' },
       retryMinimumSeconds: { ...secondsOrZero, default: 5, description: 'Wait before the first repetition of a failed collection; it doubles each time. Seconds. Default: 5.' },
@@ -82,6 +95,7 @@ const work = {
     properties: {
       timeoutSeconds: { ...secondsOrZero, default: 120, description: 'How long open push sessions are waited for. Seconds. Default: 120.' },
       sessionIdleSeconds: { ...seconds, default: 60, description: 'A push session without a request for this long counts as ended. Seconds. Default: 60.' },
+      pullIdleSeconds: { ...seconds, default: 15, description: 'What a manifest lists is kept for a client that got it, until the client has it all or has made no request for this long. Seconds. Default: 15.' },
       transferTimeoutSeconds: { ...secondsOrZero, default: 120, description: 'How long transfers that are already running are waited for. Seconds. Default: 120.' }
     }
   }

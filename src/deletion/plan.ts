@@ -5,6 +5,7 @@
 import type { Digest } from '../oci/digest.js'
 import type { RepositoryName, Tag } from '../oci/name.js'
 import type { Damage, UploadState } from '../storage/state.js'
+import type { Target } from './target.js'
 
 /** Whether a collection has anything to do for a plan: a tag whose manifest stays needs none. */
 export const leavesGarbage = (plan: Plan): boolean => plan.manifests.length > 0 || plan.layers.length > 0 || plan.empties || plan.candidates.length > 0
@@ -50,3 +51,6 @@ export interface PlanOptions {
   /** Layer links that nothing uses and that are older than this go as well, milliseconds since the epoch. */
   readonly staleBefore: number
 }
+
+/** What holds for plans in a repository at the moment, for a kind of target. */
+export type PlanOptionsFor = (repository: RepositoryName, target?: Target['type']) => PlanOptions

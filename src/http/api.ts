@@ -77,7 +77,7 @@ function installCollections (api: FastifyInstance, { deletes, registry }: ApiPar
       // Both remove links that a repository still has, so both need the right to delete there.
       const repositories = await deletes.deleter.repositories(target)
       if (!await authorise(request, reply, repositories, registry)) return
-      job = await deletes.deleter.collect(target, repositories)
+      job = await deletes.deleter.collect(target, request.headers.authorization)
     } finally {
       leave()
     }

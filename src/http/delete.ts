@@ -18,6 +18,8 @@ export interface DeleteParts {
   readonly store: JobStore
   readonly registry: RegistryClient
   readonly admission: Admission
+  /** A client deletes in a repository: the pulls that it began there do not stand in its way. */
+  readonly dropPulls: (request: FastifyRequest, repository: RepositoryName) => void
   /** Aborts when the gate closes: nobody is kept waiting for a job then. */
   readonly closing: AbortSignal
 }
@@ -60,7 +62,8 @@ export async function deleteTarget (request: FastifyRequest, reply: FastifyReply
     const repositories = await parts.deleter.repositories(target)
     if (!await authorise(request, reply, repositories, parts.registry)) return
     if (dryRun) return await sendRehearsal(reply, await parts.deleter.rehearse(target), target)
-    const accepted = await parts.deleter.accept(target, repositories)
+    for (const repository of repositories) parts.dropPulls(request, repository)
+    const accepted = await parts.deleter.accept(target, repositories, request.headers.authorization)
     if (accepted.outcome !== 'accepted') throw refusal(accepted, target)
     job = accepted.job
   } finally {

@@ -1,29 +1,40 @@
 /**
- * What happens to a request that is forwarded: it is admitted or held, a push is remembered as a session, a claim is
- * leased before the registry sees it, and answered truthfully where the registry's cache would not.
+ * What happens to a request that is forwarded: it is admitted or held, what it relies on is leased before the registry
+ * sees it, and it is answered truthfully where the registry's cache would not.
  */
 import type { OutgoingHttpHeaders } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Pushed } from '../deletion/pushed.js'
-import { blobUnknown, manifestUnknown, type CodedError } from '../errors.js'
+import type { Claim, Claims } from '../claims/claims.js'
+import type { Manifests, Pushing } from '../claims/manifests.js'
+import { blobUnknown, manifestUnknown, notStored, type CodedError } from '../errors.js'
 import { parseDigest, type Digest } from '../oci/digest.js'
 import type { RepositoryName } from '../oci/name.js'
 import type { Route } from '../oci/route.js'
 import type { AnswerBody, Answered } from '../registry/exchange.js'
+import type { Presence } from '../storage/presence.js'
 import type { Admission, Leave } from '../traffic/admission.js'
-import type { RepositoryLocks } from '../traffic/locks.js'
+import type { Pulls } from '../traffic/pulls.js'
+import type { Reads } from '../traffic/reads.js'
 import type { Sessions } from '../traffic/sessions.js'
 import type { Tombstones } from '../traffic/tombstones.js'
+import { readManifest } from './body.js'
+import { claimOf, isRead, isWrite, mountOf, trafficOf } from './claim-of.js'
 import { answer } from './errors.js'
-import { queryOf } from './url.js'
 
 export interface GateParts {
   readonly admission: Admission
   readonly sessions: Sessions
-  readonly locks: RepositoryLocks
   readonly tombstones: Tombstones
-  readonly pushed: Pushed
-  /** How long a client may take to send a manifest, seconds: it has the repository's turn meanwhile. */
+  readonly pulls: Pulls
+  readonly reads: Reads
+  readonly claims: Claims
+  readonly manifests: Manifests
+  readonly presence: Presence
+  /** What a manifest lists, as far as that is known without reading it; `later` is told when it had to be read. */
+  readonly lists: (manifest: Digest, later: (lists: readonly Digest[]) => void) => readonly Digest[] | undefined
+  /** A link was written in a repository. */
+  readonly layerLinked: (repository: RepositoryName, digest: Digest) => void
+  /** How long a client may take to send a manifest, seconds. */
   readonly manifestSeconds: number
 }
 
@@ -34,12 +45,27 @@ export interface UpstreamAnswer {
   readonly stream: AnswerBody
 }
 
+/** How a request is forwarded where that differs from how it came. */
+export interface Changes {
+  /** Its body, where that was read. */
+  readonly body?: Buffer
+  /** Without its query. */
+  readonly bare?: boolean
+}
+
 /** One forwarded request, from its admission to its end. */
 interface Passage {
   readonly route: Route
   readonly client: string
-  /** Digest that this request relies on or commits. */
-  claim: Digest | undefined
+  claim: (Claim & { readonly digest: Digest | undefined }) | undefined
+  pushing: Pushing | undefined
+  changes: Changes
+  /** The registry said that something is there which is not. */
+  deceived: boolean
+  /** The status that the registry answered with. */
+  status: number
+  /** The registry has read what a manifest GET asks for. */
+  readEnded: (() => void) | undefined
   readonly ends: Array<() => void>
   /** The client has its answer, or has gone. */
   closed: boolean
@@ -57,25 +83,35 @@ export class Gate {
    * Lets a request pass to the registry, or holds it.
    * @returns nothing when it may pass at once, as reads usually do
    * @throws HoldExceeded
+   * @throws CodedError what the client should have instead of the registry's answer
    */
   enter (request: FastifyRequest, reply: FastifyReply, route: Route): Promise<void> | undefined {
-    const passage: Passage = { route, client: `${request.ip} ${request.headers['user-agent'] ?? ''}`, claim: undefined, ends: [], closed: false, forwarded: false }
+    const passage: Passage = { route, client: clientOf(request), claim: undefined, pushing: undefined, changes: {}, deceived: false, status: 0, readEnded: undefined, ends: [], closed: false, forwarded: false }
     reply.raw.once('close', () => { passage.closed = true; end(passage) })
     ;(request as Carrier)[kPassage] = passage
-    const writes = isWrite(request.method, route)
-    const admitted = this.parts.admission.enter(writes ? 'write' : route.kind === 'blob' && request.method === 'GET' ? 'download' : 'read', this.#exempt(passage))
+    const admitted = this.parts.admission.enter(trafficOf(request.method, route), this.#exempt(passage))
     // A client that goes away while it is held must not keep anybody waiting.
     if (admitted instanceof Promise) reply.raw.once('close', () => { this.parts.admission.abandon(admitted) })
-    if (writes || admitted instanceof Promise) return this.#enterLater(request, passage, writes, admitted)
+    if (isWrite(request.method, route) || admitted instanceof Promise) return this.#enterLater(request, passage, admitted)
     passage.ends.push(admitted)
+    this.#beginRead(request, reply, passage)
     return undefined
   }
 
-  async #enterLater (request: FastifyRequest, passage: Passage, writes: boolean, admitted: Leave | Promise<Leave>): Promise<void> {
+  async #enterLater (request: FastifyRequest, passage: Passage, admitted: Leave | Promise<Leave>): Promise<void> {
     passage.ends.push(admitted instanceof Promise ? await admitted : admitted)
     if (passage.closed) return end(passage)
-    if (writes && 'repository' in passage.route) await this.#beginPush(request, passage, passage.route.repository)
+    if (isWrite(request.method, passage.route) && 'repository' in passage.route) await this.#beginPush(request, passage, passage.route.repository)
+    else this.#beginRead(request, undefined, passage)
     if (passage.closed) end(passage)
+  }
+
+  /** How the request goes on. */
+  changes (request: FastifyRequest): Changes { return (request as Carrier)[kPassage]?.changes ?? {} }
+
+  /** A client deletes in a repository: the pulls that it began there do not stand in its way. */
+  deletes (request: FastifyRequest, repository: RepositoryName): void {
+    this.parts.pulls.drop(repository, clientOf(request))
   }
 
   /**
@@ -93,6 +129,7 @@ export class Gate {
         if (response !== undefined) await this.#note(request, passage, repository, response)
       } catch (error) {
         request.log.error({ err: error, repository }, 'what a push achieved could not be noted')
+        passage.deceived = passage.pushing !== undefined
       }
       passage.forwarded = false
       end(passage)
@@ -101,18 +138,26 @@ export class Gate {
 
   /** Passes the registry's answer on, unless its cache says that something exists which does not. */
   leave (request: FastifyRequest, reply: FastifyReply, upstream: UpstreamAnswer): void {
-    const route = (request as Carrier)[kPassage]?.route
-    const unknown = route !== undefined && upstream.statusCode < 400 && isRead(request.method) ? this.#buried(route) : undefined
-    if (unknown === undefined) return pass(reply, upstream)
+    const passage = (request as Carrier)[kPassage]
+    if (passage === undefined) return pass(reply, upstream)
+    passage.status = upstream.statusCode
+    const unknown = upstream.statusCode < 400 ? this.#unknown(request.method, passage) : undefined
+    if (unknown === undefined) {
+      this.#noteRead(request, passage, upstream)
+      return pass(reply, upstream)
+    }
+    passage.readEnded?.()
     upstream.stream.destroy()
     for (const header of Object.keys(upstream.headers)) reply.removeHeader(header)
     void answer(unknown, request, reply)
   }
 
   /** What to say of content that is gone, but that the registry's cache remembers. */
-  #buried (route: Route): CodedError | undefined {
+  #unknown (method: string, { route, deceived, pushing }: Passage): CodedError | undefined {
     const { tombstones } = this.parts
-    if (route.kind === 'blob' && tombstones.isLayerBuried(route.repository, route.digest)) return blobUnknown(route.repository, route.digest)
+    if (deceived && pushing !== undefined) return notStored(pushing.repository, pushing.digest)
+    if (!isRead(method)) return undefined
+    if (route.kind === 'blob' && (deceived || tombstones.isLayerBuried(route.repository, route.digest))) return blobUnknown(route.repository, route.digest)
     if (route.kind !== 'manifest' || !('digest' in route.reference) || !tombstones.isManifestBuried(route.repository, route.reference.digest)) return undefined
     return manifestUnknown(route.repository, route.reference.digest)
   }
@@ -123,50 +168,78 @@ export class Gate {
     return 'repository' in route ? () => this.parts.sessions.isOpen(route.repository, client) : () => false
   }
 
-  async #beginPush (request: FastifyRequest, passage: Passage, repository: RepositoryName): Promise<void> {
-    const { locks, sessions } = this.parts
+  #beginRead ({ method }: FastifyRequest, reply: FastifyReply | undefined, passage: Passage): void {
     const { route, client } = passage
-    if (route.kind === 'manifest') {
-      passage.ends.push(await locks.shared(repository))
-      passage.ends.push(this.#hurry(request))
-    } else if (!isRead(request.method)) while (locks.isContended(repository)) (await locks.shared(repository))()
-    // No await from here on: a deletion that starts after this sees the session.
-    passage.ends.push(sessions.begin(repository, client))
-    passage.claim = claimOf(request, route)
-    if (passage.claim === undefined) return
-    const claim = passage.claim
-    sessions.lease(repository, client, claim)
-    // Unless the registry says yes, the claim ends with the request.
-    passage.ends.push(() => { if (passage.claim !== undefined) sessions.release(repository, client, claim) })
+    if (route.kind === 'manifest' && isRead(method)) {
+      const ended = once(this.parts.reads.begin(route.repository))
+      passage.readEnded = ended
+      passage.ends.push(ended)
+    } else if (route.kind === 'blob' && method === 'GET') {
+      const ended = this.parts.pulls.fetching(route.repository, client, route.digest)
+      passage.ends.push(() => { ended(passage.status === 200 && reply?.raw.writableFinished === true) })
+    }
   }
 
-  /** Breaks off a request whose body does not arrive in time. @returns ends the watch */
-  #hurry (request: FastifyRequest): () => void {
-    const timer = setTimeout(() => {
-      if (request.raw.complete) return
-      request.log.warn({ url: request.raw.url }, 'a manifest did not arrive in time; the request was broken off')
-      request.raw.destroy()
-    }, this.parts.manifestSeconds * 1000)
-    return () => { clearTimeout(timer) }
+  /** A pull has begun: what the manifest lists is leased until the client has it. */
+  #noteRead ({ method }: FastifyRequest, passage: Passage, upstream: UpstreamAnswer): void {
+    const { route, client, readEnded } = passage
+    readEnded?.()
+    if (route.kind !== 'manifest' || method !== 'GET' || upstream.statusCode !== 200) return
+    const { pulls, lists } = this.parts
+    const digest = 'digest' in route.reference ? route.reference.digest : parseDigest(header(upstream, 'docker-content-digest'))
+    if (digest === undefined || pulls.renew(route.repository, client, digest)) return
+    const begin = (listed: readonly Digest[]): void => { pulls.begin(route.repository, client, digest, listed) }
+    const known = lists(digest, begin)
+    if (known !== undefined) begin(known)
+  }
+
+  async #beginPush (request: FastifyRequest, passage: Passage, repository: RepositoryName): Promise<void> {
+    const { claims, presence } = this.parts
+    const { route, client } = passage
+    if (route.kind === 'manifest' && request.method === 'PUT') return await this.#beginManifest(request, passage, repository)
+    const mount = mountOf(request, route)
+    if (mount !== undefined) {
+      passage.ends.push(await claims.beginMount(mount.from, mount.digest))
+      // What is not there is not mounted, whatever the registry remembers: without the query, an upload begins.
+      if (!await presence.layer(mount.from, mount.digest)) passage.changes = { bare: true }
+    }
+    const digest = passage.changes.bare === true ? undefined : claimOf(request, route)
+    const claim = await claims.begin(repository, client, digest, !isRead(request.method))
+    passage.claim = { ...claim, digest }
+    passage.ends.push(claim.end)
+  }
+
+  async #beginManifest (request: FastifyRequest, passage: Passage, repository: RepositoryName): Promise<void> {
+    const { manifests, manifestSeconds } = this.parts
+    const body = await readManifest(request, manifestSeconds)
+    if (body === undefined || passage.closed) return
+    const pushing = await manifests.begin(repository, passage.client, body)
+    passage.ends.push(() => { pushing.end() })
+    passage.pushing = pushing
+    passage.changes = { body }
+    const lie = await manifests.prepare(pushing, request.headers)
+    if (lie !== undefined) throw lie
   }
 
   /** Notes what a pushing request achieved. */
   async #note (request: FastifyRequest, passage: Passage, repository: RepositoryName, upstream: Pick<UpstreamAnswer, 'statusCode' | 'headers'>): Promise<void> {
-    const { sessions, tombstones, pushed } = this.parts
-    const { route, client, claim } = passage
+    const { sessions, tombstones, manifests, presence, layerLinked } = this.parts
+    const { route, client, claim, pushing } = passage
     const { statusCode } = upstream
     const uploadId = header(upstream, 'docker-upload-uuid')
     if (statusCode === 202 && route.kind === 'uploads' && uploadId !== undefined) sessions.uploadOpened(repository, client, uploadId)
     if (route.kind === 'upload' && ((statusCode < 300 && request.method !== 'PATCH' && request.method !== 'GET') || statusCode === 404)) sessions.uploadClosed(repository, route.id)
-    const confirmed = claim !== undefined && (statusCode === 201 || (request.method === 'HEAD' && statusCode === 200 && !tombstones.isLayerBuried(repository, claim)))
-    if (confirmed) {
-      // The lease outlives the request: until a manifest uses the digest, or the client is idle for too long.
-      passage.claim = undefined
-      if (statusCode === 201) tombstones.unburyLayer(repository, claim)
+    if (claim?.digest !== undefined && statusCode === 201) {
+      claim.keep()
+      tombstones.unburyLayer(repository, claim.digest)
+      layerLinked(repository, claim.digest)
+    } else if (claim?.digest !== undefined && request.method === 'HEAD' && statusCode === 200 && !tombstones.isLayerBuried(repository, claim.digest)) {
+      if (await presence.layer(repository, claim.digest)) claim.keep()
+      else passage.deceived = true
     }
-    if (route.kind === 'manifest' && request.method === 'PUT' && statusCode === 201) {
-      const digest = parseDigest(header(upstream, 'docker-content-digest'))
-      if (digest !== undefined) await pushed.manifest(repository, digest, client, 'tag' in route.reference)
+    if (pushing !== undefined && statusCode === 201 && route.kind === 'manifest') {
+      const digest = 'digest' in route.reference ? route.reference.digest : parseDigest(header(upstream, 'docker-content-digest')) ?? pushing.digest
+      await manifests.accepted(pushing, digest, 'tag' in route.reference)
     }
   }
 }
@@ -183,20 +256,15 @@ function end (passage: Passage): void {
   if (passage.closed && !passage.forwarded) passage.ends.splice(0).reverse().forEach(step => { step() })
 }
 
-const isRead = (method: string): boolean => method === 'GET' || method === 'HEAD'
+/** Clients are told apart by address and program: one push is one of them at work in one repository. */
+const clientOf = (request: FastifyRequest): string => `${request.ip} ${request.headers['user-agent'] ?? ''}`
 
-/** Whether a request may change what is stored, or relies on its staying there. */
-function isWrite (method: string, route: Route): boolean {
-  if (route.kind === 'catalog') return true
-  return !isRead(method) || (method === 'HEAD' && route.kind === 'blob')
-}
-
-/** The digest that a request claims: HEAD blob, mount, and the commit of an upload. */
-function claimOf (request: FastifyRequest, route: Route): Digest | undefined {
-  if (route.kind === 'blob') return request.method === 'HEAD' ? route.digest : undefined
-  if (route.kind !== 'uploads' && route.kind !== 'upload') return undefined
-  const query = new URLSearchParams(queryOf(request.raw.url!))
-  return parseDigest(query.get('digest') ?? query.get('mount') ?? undefined)
+function once (step: () => void): () => void {
+  let over = false
+  return () => {
+    if (!over) step()
+    over = true
+  }
 }
 
 function header (upstream: Pick<UpstreamAnswer, 'headers'>, name: string): string | undefined {

@@ -6,7 +6,7 @@ import type { Answered } from '../registry/exchange.js'
 import { kAnswered, kResumable, type Upstream } from '../registry/upstream.js'
 import { handleDelete, type DeleteParts } from './delete.js'
 import { answer, upstreamError } from './errors.js'
-import type { Gate, UpstreamAnswer } from './gate.js'
+import type { Changes, Gate, UpstreamAnswer } from './gate.js'
 import { clientOrigin, rewriteLink, rewriteLocation, type LocationRules } from './location.js'
 import { pathOf } from './url.js'
 
@@ -22,6 +22,8 @@ export interface ProxyParts {
 type Headers = Record<string, string | string[] | undefined> & { [kAnswered]?: Answered, [kResumable]?: true }
 
 const kContentType = Symbol('content type')
+/** Stands in for a content type, which is put right when the headers are rewritten. */
+const UNTYPED = 'application/octet-stream'
 const kDownload = Symbol('download')
 type Typed = FastifyRequest['raw'] & { [kContentType]?: string, [kDownload]?: true }
 
@@ -33,7 +35,7 @@ export function installProxy (app: FastifyInstance, parts: ProxyParts): void {
     scope.addHook('onRequest', async request => {
       const { headers } = request.raw as Typed
       if (headers['content-type'] !== undefined) (request.raw as Typed)[kContentType] = headers['content-type']
-      if (headers['content-type'] !== undefined) headers['content-type'] = 'application/octet-stream'
+      if (headers['content-type'] !== undefined) headers['content-type'] = UNTYPED
     })
     registerProxy(scope, parts)
   })
@@ -46,7 +48,7 @@ function registerProxy (scope: FastifyInstance, parts: ProxyParts): void {
     upstream: '',
     undici: parts.upstream.forwarder as never,
     // Nothing is returned: Fastify would watch for the end of a reply that looks after itself.
-    handler: (_request, reply, destination, options) => { reply.from(destination, options) },
+    handler: (request, reply, destination, options) => { reply.from(destination, changed(options, parts.gate.changes(request as FastifyRequest))) },
     // A request is never sent twice: its body is a stream, and the client knows best whether to try again.
     retryMethods: [],
     disableRequestLogging: true,
@@ -64,7 +66,7 @@ function registerProxy (scope: FastifyInstance, parts: ProxyParts): void {
     },
     replyOptions: {
       getUpstream: () => parts.origin(),
-      rewriteRequestHeaders: (request, headers) => requestHeaders(request as FastifyRequest, headers as Headers, parts.gate.forwarding(request as FastifyRequest)) as never,
+      rewriteRequestHeaders: (request, headers) => requestHeaders(request as FastifyRequest, headers as Headers, parts.gate.forwarding(request as FastifyRequest), parts.gate.changes(request as FastifyRequest).body !== undefined) as never,
       rewriteHeaders: (headers, request) => responseHeaders(headers as Headers, request as FastifyRequest, parts.location) as never,
       onResponse: (request, reply, upstream) => {
         const reached = upstream as unknown as UpstreamAnswer
@@ -78,6 +80,12 @@ function registerProxy (scope: FastifyInstance, parts: ProxyParts): void {
       onError: (reply, { error }) => { void answer(upstreamError(error), reply.request as FastifyRequest, reply as unknown as FastifyReply) }
     }
   })
+}
+
+/** A body that the gate has read goes on as it was; a query that it took away does not. */
+function changed<Options extends object> (options: Options, { body, bare }: Changes): Options {
+  if (body !== undefined) return { ...options, body, contentType: UNTYPED }
+  return bare === true ? { ...options, queryString: () => '' } : options
 }
 
 /** @returns whether the request goes on to the registry */
@@ -95,12 +103,16 @@ function route (request: FastifyRequest, reply: FastifyReply, parts: ProxyParts)
  * The client's own `Host`, so that the registry's `Location` points at the gate. `Expect` was answered already, and
  * undici refuses to send it.
  */
-function requestHeaders (request: FastifyRequest, headers: Headers, answered: Answered | undefined): Headers {
+function requestHeaders (request: FastifyRequest, headers: Headers, answered: Answered | undefined, isWhole: boolean): Headers {
   if (answered !== undefined) headers[kAnswered] = answered
   if ((request.raw as Typed)[kDownload] === true) headers[kResumable] = true
   headers.host = request.headers.host ?? headers.host
   const type = (request.raw as Typed)[kContentType]
   if (type !== undefined) headers['content-type'] = type
+  if (isWhole) {
+    headers['content-type'] = type
+    headers['transfer-encoding'] = undefined
+  }
   // Hop by hop, or answered already; undici refuses to send them.
   for (const name of ['expect', 'upgrade', 'keep-alive']) if (headers[name] !== undefined) headers[name] = undefined
   const peer = request.socket?.remoteAddress

@@ -17,6 +17,7 @@ import type { TreeWriter } from '../storage/write.js'
 import type { RepositoryLocks } from '../traffic/locks.js'
 import type { Sessions } from '../traffic/sessions.js'
 import type { Tombstones } from '../traffic/tombstones.js'
+import type { CallerCredentials } from './credentials.js'
 import { isOpen, newJob, type Job } from './job.js'
 import type { JobRunner } from './runner.js'
 import type { JobStore } from './store.js'
@@ -30,6 +31,7 @@ export interface DeleterParts {
   readonly store: JobStore
   readonly runner: JobRunner
   readonly planOptions: (repository: RepositoryName, target: Target['type']) => PlanOptions
+  readonly credentials: CallerCredentials
   readonly rehearse: (plans: readonly Plan[]) => Promise<Receipt>
   readonly log: { error (details: object, message: string): void }
 }
@@ -61,8 +63,9 @@ export class Deleter {
   /**
    * Carries out a deletion as far as its references go. It runs to its end whether or not the caller still listens.
    * @param repositories those that the caller was found to be allowed to delete in
+   * @param authorization the caller's, by which the registry is told to forget
    */
-  async accept (target: Target, repositories: readonly RepositoryName[]): Promise<Accepted> {
+  async accept (target: Target, repositories: readonly RepositoryName[], authorization?: string): Promise<Accepted> {
     // Asked before the turn: whoever deletes at the same time as another gets a job too, not an error.
     const before = await this.#planAll(target, repositories)
     if (before.outcome !== 'planned') return before
@@ -71,25 +74,15 @@ export class Deleter {
       const quiet = this.#quiet(repositories)
       const planned = await this.#planAll(target, repositories)
       if (planned.outcome === 'denied') return planned
-      return { outcome: 'accepted', job: await this.#carryOut(target, planned.outcome === 'planned' ? planned.plans : [], quiet) }
+      return { outcome: 'accepted', job: await this.#carryOut(target, planned.outcome === 'planned' ? planned.plans : [], quiet, authorization) }
     } finally {
       release()
     }
   }
 
-  /**
-   * Queues a collection of everything that nothing uses.
-   * @param repositories those that the caller was found to be allowed to delete in
-   */
-  async collect (target: Target, repositories: readonly RepositoryName[]): Promise<Job> {
-    const release = await this.#lock(repositories)
-    try {
-      const quiet = this.#quiet(repositories)
-      const planned = await this.#planAll(target, repositories)
-      return await this.#carryOut(target, planned.outcome === 'planned' ? planned.plans : [], quiet)
-    } finally {
-      release()
-    }
+  /** Queues a collection of everything that nothing uses; it finds out itself what that is. */
+  async collect (target: Target, authorization?: string): Promise<Job> {
+    return await this.#carryOut(target, [], new Set(), authorization)
   }
 
   /** Finishes what an earlier process began to unlink. Before the first request is served. */
@@ -140,12 +133,13 @@ export class Deleter {
     return new Set(repositories.filter(name => this.parts.sessions.inFlight(name) === 0))
   }
 
-  async #carryOut (target: Target, plans: readonly Plan[], quiet: ReadonlySet<RepositoryName>): Promise<Job> {
+  async #carryOut (target: Target, plans: readonly Plan[], quiet: ReadonlySet<RepositoryName>, authorization: string | undefined): Promise<Job> {
     const job = newJob(target.type === 'garbage' || target.type === 'untagged' ? 'collection' : 'delete', target, plans)
     await this.parts.store.save(job).catch(error => {
       this.parts.log.error({ err: error, jobId: job.id }, 'a deletion could not be recorded')
       throw unavailable(`nothing was deleted, since the deletion could not be recorded (${(error as NodeJS.ErrnoException).code ?? 'unknown error'}): make room for, or mend, Delgate's state directory`)
     })
+    this.parts.credentials.remember(job.id, authorization)
     try {
       return await this.#unlink(job, plans, quiet)
     } catch (error) {
@@ -176,7 +170,8 @@ export class Deleter {
       ? { ...done, state: 'done', phase: 'ended', startedAt: now, endedAt: now, receipt: addToReceipt(receipt, { kept: keptInRepository(plans) }) }
       : { ...done, state: 'queued', phase: 'waiting', receipt }
     await store.save(next)
-    if (!isOver) runner.notify()
+    if (isOver) this.parts.credentials.forget(job.id)
+    else runner.notify()
     return next
   }
 }

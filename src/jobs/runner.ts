@@ -2,9 +2,9 @@
  * Runs collections for jobs, one at a time. Jobs that arrive meanwhile, or shortly after each other, share the next
  * one. A job that failed is tried again, later and later.
  */
-import type { Collection } from '../collection/collection.js'
-import type { CollectionOutcome, CollectionPhase, CollectionRequest } from '../collection/request.js'
+import type { Collection, CollectionOutcome, CollectionPhase, CollectionRequest } from '../collection/request.js'
 import { addToReceipt } from '../deletion/receipt.js'
+import type { CallerCredentials } from './credentials.js'
 import { isOpen, type Job, type JobPhase } from './job.js'
 import type { JobStore } from './store.js'
 
@@ -38,7 +38,7 @@ export class JobRunner {
   /** Jobs that a collection, or somebody who cancels, is dealing with. */
   readonly #taken = new Set<string>()
 
-  constructor (private readonly store: JobStore, private readonly collection: Pick<Collection, 'run'>, private readonly settings: RunnerSettings, private readonly log: Log) {}
+  constructor (private readonly store: JobStore, private readonly collection: Pick<Collection, 'run'>, private readonly settings: RunnerSettings, private readonly log: Log, private readonly credentials?: CallerCredentials) {}
 
   /** How many collections have been run since the start. */
   get collections (): number { return this.#collections }
@@ -136,9 +136,9 @@ export class JobRunner {
     const join = async (): Promise<CollectionRequest[]> => {
       const late = await this.#take(this.#due(), mine)
       current = [...current, ...late.map(job => ({ ...job, phase: 'collect' as const }))]
-      return late.map(toRequest)
+      return late.map(job => this.#toRequest(job))
     }
-    const outcome = await this.collection.run({ requests: current.map(toRequest), onPhase, join })
+    const outcome = await this.collection.run({ requests: current.map(job => this.#toRequest(job)), onPhase, join })
     await this.#finish(current, outcome)
   }
 
@@ -171,10 +171,23 @@ export class JobRunner {
     this.log.error({ ...error, jobs: jobs.map(job => job.id) }, 'collection failed')
   }
 
+  #toRequest (job: Job): CollectionRequest {
+    return {
+      id: job.id,
+      plans: job.plans,
+      since: Date.parse(job.createdAt),
+      unlinked: job.unlinked,
+      ...(job.target.type === 'garbage' || job.target.type === 'untagged' ? { tidy: job.target.type } : {}),
+      leftovers: job.leftovers,
+      authorization: this.credentials?.of(job.id)
+    }
+  }
+
   async #record (jobs: readonly Job[], change: (job: Job) => Job): Promise<Job[]> {
     return await Promise.all(jobs.map(async job => {
       const changed = change(job)
       await this.store.save(changed)
+      if (!isOpen(changed)) this.credentials?.forget(changed.id)
       return changed
     }))
   }
@@ -186,15 +199,6 @@ export class JobRunner {
 }
 
 const after = (seconds: number): string => new Date(Date.now() + seconds * 1000).toISOString()
-
-const toRequest = (job: Job): CollectionRequest => ({
-  id: job.id,
-  plans: job.plans,
-  since: Date.parse(job.createdAt),
-  unlinked: job.unlinked,
-  garbage: job.kind === 'collection',
-  leftovers: job.leftovers
-})
 
 /** Whether a collection should take the job up; while its links are being removed it is not ready for one. */
 const isDue = (job: Job): boolean => isOpen(job) && job.phase !== 'unlink'

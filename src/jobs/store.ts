@@ -5,6 +5,7 @@
 import { EventEmitter } from 'node:events'
 import { mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Digest } from '../oci/digest.js'
 import { isOpen, type Job } from './job.js'
 
 export interface JobStoreLimits {
@@ -51,6 +52,11 @@ export class JobStore {
 
   /** All jobs, the newest first. */
   list (): Job[] { return [...this.#jobs.values()].sort((a, b) => a.id < b.id ? 1 : -1) }
+
+  /** Blobs that jobs named which ended before they could free them: cancelled, or given up. */
+  abandoned (): Digest[] {
+    return [...this.#jobs.values()].filter(job => !isOpen(job) && job.state !== 'done').flatMap(job => job.plans.flatMap(plan => plan.candidates))
+  }
 
   /** Records a new state of a job; it is on the disk when this resolves. */
   async save (job: Job): Promise<void> {

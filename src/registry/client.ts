@@ -30,7 +30,8 @@ const QUESTION_TIMEOUT_MS = 30_000
 /** Answers to small questions are small. Bytes. */
 const ANSWER_MAXIMUM_BYTES = 65_536
 
-type Credentials = { authorization?: string | undefined }
+/** What a request to the registry is authorised by. */
+export type Credentials = { readonly authorization?: string | undefined }
 
 export class RegistryClient {
   #pullThrough: boolean | undefined
@@ -48,6 +49,11 @@ export class RegistryClient {
       signal.throwIfAborted()
       await delay(READY_INTERVAL_MS, undefined, { signal })
     }
+  }
+
+  /** One small question, on somebody's behalf. @throws CodedError 502 when the registry cannot be reached */
+  async ask (method: 'HEAD' | 'DELETE', path: string, credentials: Credentials): Promise<Answer> {
+    return await this.#question(method, path, credentials)
   }
 
   /** The registry's answer to `GET /v2/` with these credentials (distribution-spec, "Determining Support"). */

@@ -27,6 +27,7 @@ export const repositoryDirectory = (name: RepositoryName): string => join(REPOSI
 export const layersDirectory = (name: RepositoryName): string => join(REPOSITORIES, name, '_layers')
 export const manifestsDirectory = (name: RepositoryName): string => join(REPOSITORIES, name, '_manifests')
 export const uploadsDirectory = (name: RepositoryName): string => join(REPOSITORIES, name, '_uploads')
+export const uploadDirectory = (name: RepositoryName, id: string): string => join(uploadsDirectory(name), id)
 export const revisionsDirectory = (name: RepositoryName): string => join(manifestsDirectory(name), 'revisions')
 export const tagsDirectory = (name: RepositoryName): string => join(manifestsDirectory(name), 'tags')
 

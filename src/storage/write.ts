@@ -2,7 +2,9 @@
  * Removes from the registry's tree: verbs without policy. Nothing is followed through a symbolic link, and nothing
  * outside the tree is touched.
  */
-import { lstat, mkdir, readdir, rmdir, unlink, writeFile } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { rmdirSync } from 'node:fs'
+import { lstat, mkdir, readdir, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Digest } from '../oci/digest.js'
 import type { RepositoryName } from '../oci/name.js'
@@ -37,13 +39,14 @@ export class TreeWriter {
   /**
    * Removes directories that are empty, and their parents as long as those are empty too.
    * @param start directories to begin with; they need not exist
+   * @param mayRemove asked in the very moment before one goes, with nothing in between
    * @returns how many were removed
    */
-  async pruneUp (start: readonly string[]): Promise<number> {
+  async pruneUp (start: readonly string[], mayRemove: (directory: string) => boolean = () => true): Promise<number> {
     let removed = 0
     for (const first of new Set(start)) {
       for (let directory = first; isPrunable(directory); directory = dirname(directory)) {
-        const outcome = await this.#removeEmpty(directory)
+        const outcome = await this.#removeEmpty(directory, mayRemove)
         if (outcome === 'kept') break
         if (outcome === 'removed') removed++
       }
@@ -62,9 +65,24 @@ export class TreeWriter {
     await this.#write(paths.revisionLink(repository, digest), digest)
   }
 
+  /** Stores a blob as a whole or not at all. */
+  async storeBlob (digest: Digest, bytes: Buffer | string): Promise<void> {
+    const path = join(this.root, paths.blobData(digest))
+    await mkdir(dirname(path), { recursive: true })
+    // Not called `data`: the registry does not see it before it is whole.
+    const temporary = `${path}.${randomBytes(4).toString('hex')}`
+    try {
+      await writeFile(temporary, bytes, { flush: true })
+      await rename(temporary, path)
+    } catch (error) {
+      await rm(temporary, { force: true })
+      throw error
+    }
+  }
+
   /** Stores a manifest and links it in a repository, as the registry's manifest PUT does. */
   async linkManifest (repository: RepositoryName, digest: Digest, bytes: string): Promise<void> {
-    await this.#write(paths.blobData(digest), bytes)
+    await this.storeBlob(digest, bytes)
     await this.linkRevision(repository, digest)
   }
 
@@ -90,10 +108,12 @@ export class TreeWriter {
     return where === 'inside'
   }
 
-  async #removeEmpty (relative: string): Promise<'removed' | 'missing' | 'kept'> {
+  async #removeEmpty (relative: string, mayRemove: (directory: string) => boolean): Promise<'removed' | 'missing' | 'kept'> {
     if (!await this.#exists(dirname(relative))) return 'missing'
+    if (!mayRemove(relative)) return 'kept'
     try {
-      await rmdir(join(this.root, relative))
+      // Not awaited, so that the answer of `mayRemove` still holds.
+      rmdirSync(join(this.root, relative))
       return 'removed'
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return 'missing'

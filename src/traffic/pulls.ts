@@ -19,6 +19,8 @@ type Pulling = Map<Digest, Pull>
 
 export class Pulls {
   readonly #repositories = new Map<RepositoryName, Map<string, Pulling>>()
+  /** What is being fetched right now, by whomever, with or without a manifest before. */
+  readonly #fetching = new Map<RepositoryName, Map<Digest, number>>()
 
   /** @param idleSeconds how long a client may pause before it counts as done */
   constructor (private readonly idleSeconds: number) {}
@@ -48,7 +50,9 @@ export class Pulls {
   fetching (repository: RepositoryName, client: string, digest: Digest): (whole: boolean) => void {
     const pulls = [...this.#repositories.get(repository)?.get(client)?.values() ?? []]
     for (const pull of pulls) pull.inFlight++
+    this.#count(repository, digest, 1)
     return whole => {
+      this.#count(repository, digest, -1)
       for (const pull of pulls) {
         pull.inFlight--
         pull.lastActive = Date.now()
@@ -65,16 +69,25 @@ export class Pulls {
   }
 
   leased (repository: RepositoryName, digest: Digest): boolean {
-    return this.#live(repository).some(pull => pull.missing.has(digest))
+    return this.#fetching.get(repository)?.has(digest) === true || this.#live(repository).some(pull => pull.missing.has(digest))
   }
 
   leasedAnywhere (digest: Digest): boolean {
-    return [...this.#repositories.keys()].some(repository => this.leased(repository, digest))
+    return [...this.#repositories.keys(), ...this.#fetching.keys()].some(repository => this.leased(repository, digest))
   }
 
   /** How many pulls are running. */
   get open (): number {
     return [...this.#repositories.keys()].reduce((sum, repository) => sum + this.#live(repository).length, 0)
+  }
+
+  #count (repository: RepositoryName, digest: Digest, change: 1 | -1): void {
+    let digests = this.#fetching.get(repository)
+    if (digests === undefined) this.#fetching.set(repository, digests = new Map())
+    const fetches = (digests.get(digest) ?? 0) + change
+    if (fetches > 0) digests.set(digest, fetches)
+    else digests.delete(digest)
+    if (digests.size === 0) this.#fetching.delete(repository)
   }
 
   #live (repository: RepositoryName): Pull[] {

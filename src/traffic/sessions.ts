@@ -9,6 +9,8 @@ import type { RepositoryName } from '../oci/name.js'
 
 interface Session {
   inFlight: number
+  /** Leases that end with their request alone, not by the clock. */
+  readonly held: boolean
   lastActive: number
   /** How many claims were made on a digest and not yet used by a manifest. */
   readonly leases: Map<Digest, number>
@@ -23,6 +25,7 @@ export class Sessions {
   readonly #leasing = new Map<Digest, number>()
   /** Those of them under the name of another algorithm than the one that content is stored by. */
   readonly #aliases = new Set<Digest>()
+  #holds = 0
 
   /**
    * @param idleSeconds how long a client may pause before its session counts as abandoned
@@ -50,6 +53,19 @@ export class Sessions {
     if (claims === undefined) this.#leasing.set(digest, (this.#leasing.get(digest) ?? 0) + 1)
     if (!isCanonical(digest)) this.#aliases.add(digest)
     leases.set(digest, (claims ?? 0) + 1)
+  }
+
+  /** Protects digests for as long as one request takes, whatever else its client does; call the result when it has ended. */
+  hold (repository: RepositoryName, digests: readonly Digest[]): () => void {
+    const name = `hold ${this.#holds++}`
+    const session = this.#session(repository, name, true)
+    for (const digest of digests) this.lease(repository, name, digest)
+    return () => {
+      this.#drop(session, [...session.leases.keys()])
+      this.#repositories.get(repository)?.delete(name)
+      if (this.#repositories.get(repository)?.size === 0) this.#repositories.delete(repository)
+      this.changed()
+    }
   }
 
   /** Gives one claim back: the registry said no, or a manifest uses the digest now. */
@@ -146,11 +162,11 @@ export class Sessions {
     return this.#allLive().length
   }
 
-  #session (repository: RepositoryName, client: string): Session {
+  #session (repository: RepositoryName, client: string, held = false): Session {
     let clients = this.#repositories.get(repository)
     if (clients === undefined) this.#repositories.set(repository, clients = new Map())
     let session = clients.get(client)
-    if (session === undefined) clients.set(client, session = { inFlight: 0, lastActive: Date.now(), leases: new Map(), used: new Set(), uploads: new Set() })
+    if (session === undefined) clients.set(client, session = { inFlight: 0, held, lastActive: Date.now(), leases: new Map(), used: new Set(), uploads: new Set() })
     return session
   }
 
@@ -186,7 +202,7 @@ export class Sessions {
   }
 
   #isOpen (session: Session): boolean {
-    if (session.inFlight > 0) return true
+    if (session.inFlight > 0 || session.held) return true
     if (session.leases.size === 0 && session.uploads.size === 0) return false
     return Date.now() - session.lastActive < this.idleSeconds * 1000
   }

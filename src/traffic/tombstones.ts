@@ -14,23 +14,28 @@ import type { RepositoryName } from '../oci/name.js'
 export class Tombstones {
   readonly #layers = new Burials()
   readonly #manifests = new Burials()
+  #generation = 0
 
   constructor (private readonly leased: (repository: RepositoryName, digest: Digest) => boolean) {}
 
   /** Marks a layer that is about to be unlinked; false when a running push relies on it. */
   buryLayer (repository: RepositoryName, digest: Digest): boolean {
     if (this.leased(repository, digest)) return false
-    this.#layers.add(repository, digest)
+    this.#layers.add(repository, digest, ++this.#generation)
     return true
   }
 
   /** Marks a manifest that is about to be unlinked. */
   buryManifest (repository: RepositoryName, digest: Digest): void {
-    this.#manifests.add(repository, digest)
+    this.#manifests.add(repository, digest, ++this.#generation)
   }
 
   isLayerBuried (repository: RepositoryName, digest: Digest): boolean { return this.#layers.has(repository, digest) }
   isManifestBuried (repository: RepositoryName, digest: Digest): boolean { return this.#manifests.has(repository, digest) }
+
+  /** What lies buried in a repository. */
+  layersOf (repository: RepositoryName): Digest[] { return this.#layers.of(repository) }
+  manifestsOf (repository: RepositoryName): Digest[] { return this.#manifests.of(repository) }
 
   /** The registry wrote the link again: an upload or a mount succeeded. */
   unburyLayer (repository: RepositoryName, digest: Digest): void { this.#layers.remove(repository, digest) }
@@ -38,28 +43,33 @@ export class Tombstones {
   /** The registry wrote the link again: a manifest PUT succeeded. */
   unburyManifest (repository: RepositoryName, digest: Digest): void { this.#manifests.remove(repository, digest) }
 
-  /** The registry has forgotten everything: it was restarted. */
-  clear (): void {
-    this.#layers.clear()
-    this.#manifests.clear()
+  /** Counts burials: names a moment, for `clear`. */
+  get generation (): number { return this.#generation }
+
+  /** The registry was restarted, and has forgotten everything that lay buried at that moment. */
+  clear (generation = this.#generation): void {
+    this.#layers.clear(generation)
+    this.#manifests.clear(generation)
   }
 
   get size (): number { return this.#layers.size + this.#manifests.size }
 }
 
 class Burials {
-  readonly #byRepository = new Map<RepositoryName, Set<Digest>>()
+  readonly #byRepository = new Map<RepositoryName, Map<Digest, number>>()
   size = 0
 
   has (repository: RepositoryName, digest: Digest): boolean {
     return this.#byRepository.get(repository)?.has(digest) === true
   }
 
-  add (repository: RepositoryName, digest: Digest): void {
+  of (repository: RepositoryName): Digest[] { return [...this.#byRepository.get(repository)?.keys() ?? []] }
+
+  add (repository: RepositoryName, digest: Digest, generation: number): void {
     let digests = this.#byRepository.get(repository)
-    if (digests === undefined) this.#byRepository.set(repository, digests = new Set())
+    if (digests === undefined) this.#byRepository.set(repository, digests = new Map())
     if (!digests.has(digest)) this.size++
-    digests.add(digest)
+    digests.set(digest, generation)
   }
 
   remove (repository: RepositoryName, digest: Digest): void {
@@ -68,8 +78,9 @@ class Burials {
     if (digests?.size === 0) this.#byRepository.delete(repository)
   }
 
-  clear (): void {
-    this.#byRepository.clear()
-    this.size = 0
+  clear (generation: number): void {
+    for (const [repository, digests] of this.#byRepository) {
+      for (const [digest, buriedIn] of digests) if (buriedIn <= generation) this.remove(repository, digest)
+    }
   }
 }

@@ -1,27 +1,28 @@
 /**
- * One collection for any number of deletions: finish what they left, sweep what nothing uses, make the registry
- * forget it, remove empty directories, and say who got what. Each race is written down in docs/garbage-collection.md.
+ * One collection for any number of deletions by the registry's own collector, while nobody writes: finish what they left,
+ * sweep what nothing uses, restart the registry so that it forgets it, remove empty directories, and say who got what. Each race is written down in docs/garbage-collection.md.
  */
 import { EMPTY_RECEIPT, addToReceipt, type Receipt } from '../deletion/receipt.js'
 import { publicReason } from '../errors.js'
-import * as paths from '../storage/paths.js'
 import { scanReferences, type References } from '../storage/scan.js'
-import { damageText, type Damage } from '../storage/state.js'
+import type { Damage } from '../storage/state.js'
+import { describe, mend } from './damage.js'
 import { keptBy } from './kept.js'
 import { finishPlans, isBlocked, type LeftoverParts } from './leftovers.js'
 import type { Pause } from './pause.js'
-import type { CollectionOutcome, CollectionPhase, CollectionRequest, Requester } from './request.js'
+import type { Collection, CollectionOutcome, CollectionPhase, CollectionRequest, Requester } from './request.js'
 import { pruneDirectories, shareBlobs } from './shares.js'
 import { sweep, type SweepParts } from './sweep.js'
+import { tidy, type TidyParts } from './tidy.js'
 
-export interface CollectionParts extends LeftoverParts, SweepParts {
+export interface CollectionParts extends Omit<LeftoverParts, 'turn'>, SweepParts, Pick<TidyParts, 'planOptions' | 'uploadMaximumAgeMs'> {
   readonly pause: Pause
   /** Whether the registry caches descriptors in its process, so that only a restart makes it forget. */
   readonly needsRestart: boolean
 }
 
-/** Damage is named in messages; this many places are enough to begin with. */
-const DAMAGES_SHOWN = 5
+/** While nobody writes, every repository is always one's own. */
+const turn = async (): Promise<{ quiet: boolean, end: () => void }> => ({ quiet: true, end () {} })
 
 /** What a collection that got through has found out. */
 interface Run {
@@ -31,7 +32,7 @@ interface Run {
   readonly references: References
 }
 
-export class Collection {
+export class CoordinatedCollection implements Collection {
   readonly #closing = new AbortController()
 
   constructor (private readonly parts: CollectionParts) {}
@@ -105,43 +106,31 @@ export class Collection {
   async #collect (requests: readonly CollectionRequest[], empty: readonly string[]): Promise<Run | CollectionOutcome> {
     const { reader, writer } = this.parts
     const receipts = new Map(requests.map(request => [request.id, EMPTY_RECEIPT]))
-    const unfinished = await finishPlans(requests, receipts, this.parts)
+    const unfinished = await finishPlans(requests, receipts, { ...this.parts, turn })
+    for (const { id, tidy: target } of requests) {
+      if (target === undefined) continue
+      const { receipt } = await tidy(target, { ...this.parts, turn, closing: this.#closing.signal })
+      receipts.set(id, addToReceipt(receipts.get(id)!, receipt))
+    }
     const references = await scanReferences(reader)
     if (references.blocking.length > 0) return { outcome: 'failed', reason: describe(references.blocking) }
-    const warnings = await this.#mend(references)
+    const warnings = await mend(references, writer)
     const swept = await sweep(requests, references, unfinished, this.#closing.signal, this.parts)
     if ('outcome' in swept) return swept
     // 3.x leaves the directories of the layer links that it drops; only a job that asks for garbage looks for them all.
-    const more = requests.some(request => request.garbage) ? await reader.emptyDirectories() : []
+    const more = requests.some(request => request.tidy !== undefined) ? await reader.emptyDirectories() : []
     await pruneDirectories(requests, receipts, swept.removed, [...empty, ...more], writer)
     shareBlobs(requests, receipts, swept.removed)
     requests.forEach(({ id }) => receipts.set(id, addToReceipt(receipts.get(id)!, { warnings })))
     return { requests, receipts, unfinished, references }
   }
 
-  /** A repository with only one of its two directories is hidden from one version of the collector. */
-  async #mend (references: References): Promise<string[]> {
-    const warnings = references.warnings.map(damageText)
-    for (const name of references.lopsided) {
-      await this.parts.writer.ensure(paths.layersDirectory(name))
-      await this.parts.writer.ensure(paths.manifestsDirectory(name))
-      warnings.push(`${paths.repositoryDirectory(name)}: only one of _layers and _manifests was there; an empty one was added, so that the registry sees the repository`)
-    }
-    return warnings
-  }
-
   /** Who keeps what stayed: looked up when nobody has to wait any more. */
   async #addKept ({ requests, receipts, references }: Run): Promise<void> {
     const states = new Map()
     for (const { id, plans } of requests) {
-      const kept = await keptBy(this.parts.reader, plans, references, { states })
+      const kept = await keptBy(this.parts.states, plans, references.users, { states })
       receipts.set(id, addToReceipt(receipts.get(id)!, { kept }))
     }
   }
-}
-
-function describe (damages: readonly Damage[]): string {
-  const shown = damages.slice(0, DAMAGES_SHOWN).map(damageText).join('; ')
-  const more = damages.length > DAMAGES_SHOWN ? `; and ${damages.length - DAMAGES_SHOWN} more` : ''
-  return `nothing was swept, since damage in the registry could hide what is in use: ${shown}${more}. Delete or push again what is damaged; the job is then tried again`
 }

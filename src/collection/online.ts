@@ -1,0 +1,213 @@
+/**
+ * A collection beside running traffic: finish what deletions left, make the registry forget it, sweep what nothing uses.
+ * It costs what was deleted, not what is stored, and nobody is held. Each race is written down in
+ * docs/garbage-collection.md.
+ */
+import { EMPTY_RECEIPT, addToReceipt, type Receipt } from '../deletion/receipt.js'
+import { publicReason } from '../errors.js'
+import type { Digest } from '../oci/digest.js'
+import type { RepositoryName } from '../oci/name.js'
+import type { ReferenceIndex } from '../references/index.js'
+import type { Memory } from '../registry/memory.js'
+import type { TreeReader } from '../storage/read.js'
+import type { TreeWriter } from '../storage/write.js'
+import { describe, mend } from './damage.js'
+import type { Evictor } from './evictor.js'
+import type { Freshness } from './freshness.js'
+import { keptBy } from './kept.js'
+import { finishPlans, isBlocked, type LeftoverParts } from './leftovers.js'
+import { OnlineSweep, type OnlineSweepParts, type Stray } from './online-sweep.js'
+import type { Pause } from './pause.js'
+import type { Collection, CollectionOutcome, CollectionPhase, CollectionRequest, Requester } from './request.js'
+import { pruneDirectories, shareBlobs } from './shares.js'
+import { tidy, type TidyParts } from './tidy.js'
+
+export interface OnlineParts extends LeftoverParts, OnlineSweepParts, Omit<TidyParts, 'closing'> {
+  readonly reader: TreeReader
+  readonly writer: TreeWriter
+  readonly index: ReferenceIndex
+  /** `undefined` where the registry forgets by a restart alone. */
+  readonly evictor: Evictor | undefined
+  readonly memory: Memory
+  readonly pause: Pause
+  readonly freshness: Freshness
+  /** Directories that are empty and that nobody is about to write into. */
+  readonly pruner: Pick<TreeWriter, 'pruneUp'>
+  /** Blobs that ended jobs named and that may still be there. */
+  readonly abandoned: () => readonly Digest[]
+  /** Younger blobs that no deletion named may belong to a push that is not known, milliseconds. */
+  readonly youngMs: number
+  readonly log: { info (details: object, message: string): void, warn (details: object, message: string): void }
+}
+
+/** Between two lines about a long collection. Milliseconds. */
+const PROGRESS_MS = 10_000
+
+/** What one run does, step by step. */
+interface Run {
+  readonly requests: readonly CollectionRequest[]
+  readonly receipts: Map<string, Receipt>
+  readonly unfinished: Set<string>
+  /** Repositories in which something was unlinked, and in whose name. */
+  readonly touched: Map<RepositoryName, string | undefined>
+  /** Why the registry must be restarted to forget. */
+  restart: string | undefined
+}
+
+export class OnlineCollection implements Collection {
+  readonly #closing = new AbortController()
+
+  constructor (private readonly parts: OnlineParts) {}
+
+  hurry (): void { this.#closing.abort() }
+
+  async run ({ requests, onPhase }: Requester): Promise<CollectionOutcome> {
+    const { pause } = this.parts
+    if (pause.problem !== undefined) return { outcome: 'postponed', reason: pause.problem }
+    try {
+      if (requests.every(request => request.leftovers) && await isBlocked(requests, this.parts)) return { outcome: 'postponed', reason: 'pushes or pulls still rely on what is left' }
+      return await this.#collect(requests, onPhase)
+    } catch (error) {
+      if (pause.problem === undefined) pause.resume()
+      if (this.#closing.signal.aborted) return { outcome: 'postponed', reason: 'Delgate was stopped' }
+      return { outcome: 'failed', reason: publicReason(error) }
+    }
+  }
+
+  async #collect (requests: readonly CollectionRequest[], onPhase: (phase: CollectionPhase) => void): Promise<CollectionOutcome> {
+    const { index, freshness, tombstones } = this.parts
+    const run: Run = { requests, receipts: new Map(requests.map(({ id }) => [id, EMPTY_RECEIPT])), unfinished: new Set(), touched: new Map(), restart: undefined }
+    onPhase('scan')
+    await index.build(this.#closing.signal)
+    onPhase('collect')
+    await this.#unlink(run)
+    await this.#evict(run)
+    if (run.restart !== undefined && !await this.parts.pause.prepare()) return { outcome: 'postponed', reason: 'pushes were still transferring when the time to wait for them was up' }
+    const damage = await this.#lastingDamage()
+    if (damage !== undefined) return await this.#refresh(run, { outcome: 'failed', reason: damage }, onPhase)
+    const warnings = await mend(index, this.parts.writer)
+    const strays = await this.#sweep(run)
+    await this.#evict(run)
+    const outcome = await this.#refresh(run, { outcome: 'collected', receipts: run.receipts, unfinished: run.unfinished }, onPhase)
+    await this.#finish(run, strays, warnings)
+    if (tombstones.size === 0 && freshness.isStale) await freshness.renew()
+    return outcome
+  }
+
+  /** What earlier collections, interrupted runs, or deletions beside running pushes left; and what a tidying finds. */
+  async #unlink (run: Run): Promise<void> {
+    for (const id of await finishPlans(run.requests, run.receipts, this.parts)) run.unfinished.add(id)
+    for (const { plans, authorization } of run.requests) {
+      for (const { repository } of plans) run.touched.set(repository, authorization ?? run.touched.get(repository))
+    }
+    for (const { id, tidy: target, authorization } of run.requests) {
+      if (target === undefined) continue
+      // No plan is in the journal for this: if Delgate ends in the middle, the next start restarts the registry.
+      await this.parts.freshness.spoil()
+      const { receipt, repositories } = await tidy(target, { ...this.parts, closing: this.#closing.signal }, this.#progress('repositories were tidied'))
+      run.receipts.set(id, addToReceipt(run.receipts.get(id)!, receipt))
+      repositories.forEach(repository => run.touched.set(repository, authorization))
+    }
+  }
+
+  /** Before the sweep, so that the registry never remembers what is gone; and after it, for the links that went with it. */
+  async #evict (run: Run): Promise<void> {
+    const { evictor, tombstones, log } = this.parts
+    if (evictor === undefined) {
+      if (tombstones.size > 0) run.restart ??= 'collection.freshness'
+      return
+    }
+    for (const [repository, authorization] of run.touched) {
+      if (run.restart !== undefined) return
+      const evicted = await evictor.evict(repository, { authorization })
+      if (evicted.outcome !== 'refused') continue
+      run.restart = evicted.reason
+      log.warn({ repository, reason: evicted.reason }, 'the registry does not forget by being told; it will be restarted')
+    }
+  }
+
+  /**
+   * Damage that is still there at a second look. Registry 2.8 truncates a link before it writes it, so beside running
+   * pushes a link may look empty for a moment.
+   */
+  async #lastingDamage (): Promise<string | undefined> {
+    const { index } = this.parts
+    await index.verify()
+    if (index.blocking.length === 0) return undefined
+    await index.verify()
+    return index.blocking.length === 0 ? undefined : describe(index.blocking)
+  }
+
+  async #sweep (run: Run): Promise<readonly Stray[]> {
+    const { reader, aside, memory, abandoned, youngMs } = this.parts
+    const named = new Set([...run.requests.flatMap(({ plans }) => plans.flatMap(plan => plan.candidates))])
+    const isFull = run.requests.some(({ tidy, plans }) => tidy !== undefined || plans.some(plan => plan.blind))
+    if (isFull) abandoned().forEach(digest => named.add(digest))
+    const sweep = new OnlineSweep(this.parts, Date.now() - youngMs, named)
+    await sweep.sweep([...named])
+    if (isFull) {
+      const progress = this.#progress('blobs were looked at')
+      let looked = 0
+      for await (const digests of reader.blobsByPrefix()) {
+        this.#closing.signal.throwIfAborted()
+        await sweep.sweep(digests.filter(digest => !named.has(digest)))
+        progress(looked += digests.length)
+      }
+    }
+    const { removed, strays, leased } = sweep.swept
+    await aside.tidy()
+    await memory.forgetEverywhere([...removed.keys()])
+    for (const { repository } of strays) run.touched.set(repository, run.touched.get(repository) ?? run.requests[0]?.authorization)
+    for (const { id, plans } of run.requests) {
+      if (plans.some(plan => plan.candidates.some(digest => leased.has(digest)))) run.unfinished.add(id)
+    }
+    await this.#prune(run, removed)
+    shareBlobs(run.requests, run.receipts, removed)
+    return strays
+  }
+
+  async #prune (run: Run, removed: OnlineSweep['swept']['removed']): Promise<void> {
+    const { reader, pruner } = this.parts
+    const empty = run.requests.some(({ tidy }) => tidy !== undefined) ? await reader.emptyDirectories() : []
+    await pruneDirectories(run.requests, run.receipts, removed, empty, pruner)
+  }
+
+  /** Only where the registry was not told, or did not listen. */
+  async #refresh (run: Run, outcome: CollectionOutcome, onPhase: (phase: CollectionPhase) => void): Promise<CollectionOutcome> {
+    const { pause, freshness, log } = this.parts
+    if (run.restart === undefined) return outcome
+    await freshness.spoil()
+    onPhase('restart')
+    log.info({ reason: run.restart }, 'the registry is restarted, so that it forgets what is gone')
+    try {
+      await pause.restart()
+      return outcome
+    } catch (error) {
+      return outcome.outcome === 'failed' ? outcome : { outcome: 'failed', reason: (error as Error).message }
+    }
+  }
+
+  /** The rest of the receipts: who keeps what stayed, and links that went with the blobs. */
+  async #finish ({ requests, receipts }: Run, strays: readonly Stray[], warnings: readonly string[]): Promise<void> {
+    const { states, index } = this.parts
+    const seen = new Map()
+    for (const { id, plans } of requests) {
+      const kept = await keptBy(states, plans, { get: digest => index.users(digest) }, { states: seen })
+      receipts.set(id, addToReceipt(receipts.get(id)!, { kept, warnings }))
+    }
+    for (const { repository, digest, extent } of strays) {
+      const id = ([...requests].reverse().find(({ plans }) => plans.some(plan => plan.candidates.includes(digest))) ?? requests.find(({ tidy }) => tidy !== undefined))?.id
+      if (id !== undefined) receipts.set(id, addToReceipt(receipts.get(id)!, { layerLinks: [{ repository, digest }], bytesFreed: extent.bytes, directories: extent.directories }))
+    }
+  }
+
+  /** Says now and then how far a long collection has come. */
+  #progress (message: string): (done: number, of?: number) => void {
+    let last = Date.now()
+    return (done, of) => {
+      if (Date.now() - last < PROGRESS_MS) return
+      last = Date.now()
+      this.parts.log.info(of === undefined ? { done } : { done, of }, message)
+    }
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * What a collection of everything removes before the sweep, one repository after the other: layer links that nothing
+ * uses, manifests that no tag reaches where that is asked for, empty repositories, and uploads that were given up.
+ */
+import { execute } from '../deletion/execute.js'
+import type { PlanOptionsFor } from '../deletion/plan.js'
+import { plan } from '../deletion/planner.js'
+import { EMPTY_RECEIPT, addToReceipt, type Receipt } from '../deletion/receipt.js'
+import type { RepositoryName } from '../oci/name.js'
+import * as paths from '../storage/paths.js'
+import type { TreeReader } from '../storage/read.js'
+import type { TreeWriter } from '../storage/write.js'
+import type { Tombstones } from '../traffic/tombstones.js'
+import type { Turn } from './leftovers.js'
+
+export interface TidyParts {
+  readonly reader: Pick<TreeReader, 'repositories'>
+  readonly states: Pick<TreeReader, 'repository'>
+  readonly writer: TreeWriter
+  readonly tombstones: Tombstones
+  readonly turn: (repository: RepositoryName) => Promise<Turn>
+  readonly planOptions: PlanOptionsFor
+  /** Uploads that nobody has added to for this long go, milliseconds. */
+  readonly uploadMaximumAgeMs: number
+  /** Aborts when the gate closes. */
+  readonly closing: AbortSignal
+}
+
+/** Progress, for whoever watches. */
+export type OnRepository = (done: number, of: number) => void
+
+/** @returns what was removed, and the repositories in which something was */
+export async function tidy (target: 'garbage' | 'untagged', parts: TidyParts, onRepository: OnRepository = () => {}): Promise<{ receipt: Receipt, repositories: RepositoryName[] }> {
+  const names = await parts.reader.repositories()
+  const touched: RepositoryName[] = []
+  let receipt = EMPTY_RECEIPT
+  for (const [at, name] of names.entries()) {
+    parts.closing.throwIfAborted()
+    const removed = await tidyOne(name, target, parts)
+    if (removed !== undefined) {
+      touched.push(name)
+      receipt = addToReceipt(receipt, removed)
+    }
+    onRepository(at + 1, names.length)
+  }
+  return { receipt, repositories: touched }
+}
+
+async function tidyOne (name: RepositoryName, target: 'garbage' | 'untagged', { states, writer, tombstones, turn, planOptions, uploadMaximumAgeMs }: TidyParts): Promise<Receipt | undefined> {
+  const { quiet, end } = await turn(name)
+  try {
+    let removed: Receipt | undefined
+    const options = planOptions(name, target)
+    const state = await states.repository(name)
+    const planned = plan(state, { type: target, repository: name }, options)
+    if (planned.outcome === 'planned') removed = await execute(planned.plan, writer, { tombstones, quiet })
+    for (const upload of state.uploads) {
+      if (options.uploading(upload) || upload.modifiedAt > Date.now() - uploadMaximumAgeMs) continue
+      const { bytes, directories } = await writer.remove(paths.uploadDirectory(name, upload.id))
+      removed = addToReceipt(removed ?? EMPTY_RECEIPT, { bytesFreed: bytes, directories, warnings: [`${paths.uploadDirectory(name, upload.id)}: an upload that was never finished was removed`] })
+    }
+    return removed
+  } finally {
+    end()
+  }
+}

@@ -1,0 +1,28 @@
+/** The parts that know what is running. */
+import type { Settings } from '../config/schema.js'
+import { Admission } from '../traffic/admission.js'
+import { Leases } from '../traffic/leases.js'
+import { RepositoryLocks } from '../traffic/locks.js'
+import { Pulls } from '../traffic/pulls.js'
+import { Reads } from '../traffic/reads.js'
+import { Sessions } from '../traffic/sessions.js'
+import { Tombstones } from '../traffic/tombstones.js'
+
+export interface TrafficParts {
+  readonly admission: Admission
+  readonly sessions: Sessions
+  readonly pulls: Pulls
+  readonly leases: Leases
+  readonly tombstones: Tombstones
+  readonly locks: RepositoryLocks
+  readonly reads: Reads
+}
+
+export function createTraffic ({ hold, drain }: Pick<Settings, 'hold' | 'drain'>): TrafficParts {
+  const admission = new Admission(hold)
+  const sessions = new Sessions(drain.sessionIdleSeconds, () => { admission.changed() })
+  const pulls = new Pulls(drain.pullIdleSeconds)
+  const leases = new Leases(sessions, pulls)
+  const tombstones = new Tombstones((repository, digest) => leases.isLinkLeased(repository, digest))
+  return { admission, sessions, pulls, leases, tombstones, locks: new RepositoryLocks(), reads: new Reads() }
+}
