@@ -1,0 +1,222 @@
+/**
+ * The reference index: which digest is used by which linked manifest, in memory, for the whole registry. Deletions and
+ * sweeps ask it instead of reading every manifest.
+ *
+ * It learns from the disk in passes (`pass.ts`), and from the gate, which reports what it lets through. Reports are made
+ * and questions are answered in one go, without awaiting. What a pass read before a report came is not applied to what
+ * the report is about (`touched.ts`). Until the first pass has ended, everything counts as used.
+ *
+ * A link that somebody removes around the gate, without its directory, is noticed late, at the next start: too much is
+ * kept until then, never too little.
+ */
+import { publicReason } from '../errors.js'
+import { algorithmOf, type Digest } from '../oci/digest.js'
+import type { ManifestReferences } from '../oci/manifest.js'
+import type { RepositoryName } from '../oci/name.js'
+import { PacedDisk } from '../storage/paced.js'
+import * as paths from '../storage/paths.js'
+import type { TreeReader } from '../storage/read.js'
+import type { Damage } from '../storage/state.js'
+import { join } from 'node:path'
+import { NONE } from './cells.js'
+import { blockingDamages, harmlessDamages } from './damages.js'
+import { Memory, VACANT } from './memory.js'
+import { Pass } from './pass.js'
+import { bytesOf } from './size.js'
+import { has } from './sorted.js'
+import { Touched } from './touched.js'
+
+export interface ReferenceIndexOptions {
+  /** The clock of the file system, milliseconds since the epoch. */
+  readonly now?: () => number
+}
+
+export interface ReferenceIndexStats {
+  /** Whether everything that is linked has been read. */
+  readonly complete: boolean
+  readonly repositories: number
+  /** Linked manifests, each counted once. */
+  readonly manifests: number
+  readonly digests: number
+  /** What it takes in memory; exact but for the few objects per repository, which are estimated. */
+  readonly bytes: number
+}
+
+export class ReferenceIndex {
+  readonly #memory = new Memory()
+  readonly #touched = new Touched(this.#memory.digests)
+  readonly #disk = new PacedDisk()
+  readonly #now: () => number
+  #isComplete = false
+  #isPassing = false
+  /** Why the last pass did not get through. */
+  #failure: Damage | undefined
+  /** The pass that runs, or the last one. */
+  #running: Promise<void> = Promise.resolve()
+  /** The pass that will start when that has ended. */
+  #next: Promise<void> | undefined
+  #building: Promise<void> | undefined
+
+  /** @param reader reads the registry's tree */
+  constructor (private readonly reader: TreeReader, options: ReferenceIndexOptions = {}) {
+    this.#now = options.now ?? Date.now
+  }
+
+  /** Whether everything that was linked at the start is known. */
+  get isComplete (): boolean { return this.#isComplete }
+
+  /** File operations so far, for measurements. */
+  get work (): PacedDisk['work'] { return { ...this.#disk.work } }
+
+  /**
+   * Reads what is linked on the disk, beside running traffic; resolves when it is complete. Several may await it.
+   * @param signal ends the reading; the index stays incomplete
+   */
+  async build (signal?: AbortSignal): Promise<void> {
+    this.#building ??= this.#enqueue(signal).catch((error: unknown) => {
+      this.#building = undefined
+      throw error
+    })
+    await this.#building
+  }
+
+  /**
+   * Brings the index up to date with the disk: whatever was there at the call is known when this resolves. It costs a few
+   * `lstat` per repository; only directories that changed are listed, and only what is new in them is read.
+   */
+  async verify (): Promise<void> {
+    await this.#enqueue()
+  }
+
+  /**
+   * Whether a linked manifest anywhere is this digest, or uses it: as config, layer or child, under this name or one of
+   * another algorithm. While that is not known for certain, it counts as used.
+   */
+  isUsed (digest: Digest): boolean {
+    const { digests, graph, unknown } = this.#memory
+    if (!this.#isComplete || unknown.size > 0) return true
+    const id = digests.find(digest)
+    if (id === NONE) return false
+    return graph.isUsed(id) || this.#memory.aliasing(id).some(({ repository, name }) => graph.isUsedIn(name, repository.number))
+  }
+
+  /** Repositories with a linked manifest that is, or uses, this digest. @param limit at most so many, any of them */
+  users (digest: Digest, limit = Number.POSITIVE_INFINITY): RepositoryName[] {
+    const id = this.#memory.digests.find(digest)
+    const users = new Set<RepositoryName>()
+    if (id === NONE) return []
+    for (const number of this.#memory.graph.users(id)) {
+      if (users.size >= limit) break
+      users.add(this.#memory.numbered(number).name)
+    }
+    for (const { repository, name } of this.#memory.aliasing(id)) {
+      if (users.size < limit && this.#memory.graph.isUsedIn(name, repository.number)) users.add(repository.name)
+    }
+    return [...users]
+  }
+
+  /**
+   * Repositories whose `_layers` have an entry for this digest, by its name or, where that is of another algorithm, by
+   * what it holds. An entry whose link has gone counts too.
+   */
+  linkedIn (digest: Digest): RepositoryName[] {
+    const id = this.#memory.digests.find(digest)
+    if (id === NONE) return []
+    const aliasing = new Set(this.#memory.aliasing(id).map(({ repository }) => repository))
+    return [...this.#memory.repositories.values()]
+      .filter(repository => aliasing.has(repository) || this.#memory.hasLayer(repository, id)).map(({ name }) => name)
+  }
+
+  /**
+   * Reports a manifest that a push has linked; to be called once its link is on the disk, while its digests are still
+   * leased.
+   * @param stored what listed names of other algorithms than sha256 are stored as. Where that is neither given nor known
+   *   it is read by the next `verify`, and until then everything counts as used.
+   */
+  linked (repository: RepositoryName, digest: Digest, references: ManifestReferences, stored: ReadonlyMap<Digest, Digest> = new Map()): void {
+    const memory = this.#memory
+    const to = memory.repository(repository)
+    const manifest = memory.digests.acquire(digest)
+    const isNew = memory.add(memory.revisionDrawer(to, digest), manifest)
+    memory.change(to, manifest, { kind: 'link', manifest }, isNew ? VACANT : undefined)
+    memory.refer(manifest, references)
+    this.#touch(to, manifest)
+    memory.digests.release(manifest)
+    for (const name of [...references.blobs, ...references.manifests]) {
+      if (algorithmOf(name) === 'sha256') continue
+      const id = memory.digests.find(name)
+      const target = stored.get(name)
+      if (target === undefined && (to.oddities?.aliases.has(id) === true || memory.isKnownLayer(to, id))) continue
+      this.#touch(to, id)
+      if (target === undefined) {
+        memory.addUnknown(to, id)
+        continue
+      }
+      memory.alias(to, id, memory.digests.acquire(target))
+      memory.digests.release(memory.digests.find(target))
+      memory.removeUnknown(to, id)
+    }
+  }
+
+  /** Reports that the link of a revision has been removed. */
+  unlinked (repository: RepositoryName, digest: Digest): void {
+    const memory = this.#memory
+    const from = this.#isPassing ? memory.repository(repository) : memory.repositories.get(repository)
+    if (from === undefined) return
+    const manifest = memory.digests.acquire(digest)
+    // Its directory may stay: it is looked at again in every pass, as long as it does.
+    if (has(memory.revisionDrawer(from, digest).names, manifest)) memory.change(from, manifest, VACANT)
+    this.#touch(from, manifest)
+    memory.digests.release(manifest)
+  }
+
+  /** What could hide a reference: while there is any, nothing may be swept. Each pass looks whether it has been mended. */
+  get blocking (): readonly Damage[] {
+    return this.#failure === undefined ? blockingDamages(this.#memory) : [this.#failure, ...blockingDamages(this.#memory)]
+  }
+
+  /** What is wrong with links of layers but can hide nothing. Tags are not looked at here. */
+  get warnings (): readonly Damage[] { return harmlessDamages(this.#memory) }
+
+  /** Repositories that one of the registry's versions cannot see: `_manifests` without `_layers`. */
+  get lopsided (): readonly RepositoryName[] {
+    return [...this.#memory.repositories.values()].filter(({ isLopsided }) => isLopsided).map(({ name }) => name)
+  }
+
+  repositories (): RepositoryName[] { return [...this.#memory.repositories.keys()].sort() }
+
+  stats (): ReferenceIndexStats {
+    const { repositories, graph, digests } = this.#memory
+    return { complete: this.#isComplete, repositories: repositories.size, manifests: graph.manifests, digests: digests.cells.count, bytes: bytesOf(this.#memory) }
+  }
+
+  #touch (...[repository, id]: Parameters<Touched['add']>): void {
+    if (this.#isPassing) this.#touched.add(repository, id)
+  }
+
+  /** The next pass: one that has begun already may not see what is on the disk now. */
+  #enqueue (signal?: AbortSignal): Promise<void> {
+    this.#next ??= this.#running.catch(() => {}).then(() => {
+      this.#next = undefined
+      this.#running = this.#pass(signal)
+      return this.#running
+    })
+    return this.#next
+  }
+
+  async #pass (signal: AbortSignal | undefined): Promise<void> {
+    this.#isPassing = true
+    try {
+      await this.#disk.begin(join(this.reader.root, paths.REPOSITORIES))
+      await new Pass(this.#memory, this.#touched, { disk: this.#disk, root: this.reader.root, now: this.#now, signal }).run()
+      this.#isComplete = true
+      this.#failure = undefined
+    } catch (error) {
+      this.#failure = { kind: 'tree', path: paths.REPOSITORIES, reason: `the reference index could not be brought up to date: ${publicReason(error)}` }
+      throw error
+    } finally {
+      this.#isPassing = false
+      this.#touched.clear()
+    }
+  }
+}
