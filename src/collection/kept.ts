@@ -1,10 +1,10 @@
 /** Who keeps what a deletion might have freed: the repositories and tags that still use it. */
+import type { States } from '../deletion/current.js'
 import { tagIndex } from '../deletion/reach.js'
 import type { Plan } from '../deletion/plan.js'
 import type { Keeper, Receipt } from '../deletion/receipt.js'
 import type { Digest } from '../oci/digest.js'
 import type { RepositoryName, Tag } from '../oci/name.js'
-import type { TreeReader } from '../storage/read.js'
 import type { RepositoryState } from '../storage/state.js'
 
 /** Repositories listed for one digest. */
@@ -22,7 +22,7 @@ export interface KeptOptions {
   readonly states?: Map<RepositoryName, TagsOf>
 }
 
-export async function keptBy (reader: Pick<TreeReader, 'repository'>, plans: readonly Plan[], users: Users, { view = state => state, states = new Map() }: KeptOptions = {}): Promise<Receipt['kept']> {
+export async function keptBy (reader: Pick<States, 'repository'>, plans: readonly Plan[], users: Users, { view = state => state, states = new Map() }: KeptOptions = {}): Promise<Receipt['kept']> {
   const candidates = new Set(plans.flatMap(plan => [...plan.candidates, ...plan.kept.map(({ digest }) => digest)]))
   const kept: Array<{ digest: Digest, by: Keeper[] }> = []
   for (const digest of [...candidates].sort()) {

@@ -1,10 +1,10 @@
 /** Finishes what interrupted runs, or pushes that were running at the time, left of the plans of deletions. */
+import { decideCurrently, type States } from '../deletion/current.js'
 import { execute } from '../deletion/execute.js'
 import type { Plan, PlanOptions, PlanOptionsFor } from '../deletion/plan.js'
 import { addToReceipt, type Receipt } from '../deletion/receipt.js'
 import { planLeftovers, planRest } from '../deletion/resume.js'
 import type { RepositoryName } from '../oci/name.js'
-import type { TreeReader } from '../storage/read.js'
 import type { RepositoryState } from '../storage/state.js'
 import type { TreeWriter } from '../storage/write.js'
 import type { Tombstones } from '../traffic/tombstones.js'
@@ -20,7 +20,7 @@ export interface Turn {
 export interface LeftoverParts {
   /** Takes a repository's turn. */
   readonly turn: (repository: RepositoryName) => Promise<Turn>
-  readonly states: Pick<TreeReader, 'repository'>
+  readonly states: States
   readonly writer: TreeWriter
   readonly tombstones: Tombstones
   readonly planOptions: PlanOptionsFor
@@ -69,11 +69,17 @@ export async function isBlocked (requests: readonly CollectionRequest[], { state
   return false
 }
 
-async function finishPlan (request: CollectionRequest, plan: Plan, state: RepositoryState, { writer, tombstones, planOptions, quiet }: InTurn): Promise<Receipt | undefined> {
+async function finishPlan (request: CollectionRequest, plan: Plan, state: RepositoryState, { states, writer, tombstones, planOptions, quiet }: InTurn): Promise<Receipt | undefined> {
   if (!state.exists) return undefined
-  const rest = (request.unlinked ? planLeftovers : planRest)(state, plan, request.since, planOptions(plan.repository))
-  if (rest.tags.length + rest.manifests.length + rest.layers.length === 0 && !rest.empties) return undefined
-  return await execute(rest, writer, { tombstones, quiet })
+  const { repository } = plan
+  const isNothing = (rest: Plan): boolean => rest.tags.length + rest.manifests.length + rest.layers.length === 0 && !rest.empties
+  const rest = await decideCurrently(states, {
+    repository,
+    state,
+    decide: state => (request.unlinked ? planLeftovers : planRest)(state, plan, request.since, planOptions(repository)),
+    about: rest => isNothing(rest) ? undefined : rest
+  })
+  return isNothing(rest) ? undefined : await execute(rest, writer, { states, tombstones, quiet })
 }
 
 /** Whether a push that runs keeps a link, or a repository in which nothing else is left, that a plan was about. */

@@ -2,6 +2,7 @@
  * What a collection of everything removes before the sweep, one repository after the other: layer links that nothing
  * uses, manifests that no tag reaches where that is asked for, empty repositories, and uploads that were given up.
  */
+import type { States } from '../deletion/current.js'
 import { execute } from '../deletion/execute.js'
 import type { PlanOptionsFor } from '../deletion/plan.js'
 import { plan } from '../deletion/planner.js'
@@ -15,7 +16,7 @@ import type { Turn } from './leftovers.js'
 
 export interface TidyParts {
   readonly reader: Pick<TreeReader, 'repositories'>
-  readonly states: Pick<TreeReader, 'repository'>
+  readonly states: States
   readonly writer: TreeWriter
   readonly tombstones: Tombstones
   readonly turn: (repository: RepositoryName) => Promise<Turn>
@@ -51,9 +52,11 @@ async function tidyOne (name: RepositoryName, target: 'garbage' | 'untagged', { 
   try {
     let removed: Receipt | undefined
     const options = planOptions(name, target)
+    // Here everything is looked at, also what changed around the gate without a trace.
+    states.forget(name)
     const state = await states.repository(name)
     const planned = plan(state, { type: target, repository: name }, options)
-    if (planned.outcome === 'planned') removed = await execute(planned.plan, writer, { tombstones, quiet })
+    if (planned.outcome === 'planned') removed = await execute(planned.plan, writer, { states, tombstones, quiet })
     for (const upload of state.uploads) {
       if (options.uploading(upload) || upload.modifiedAt > Date.now() - uploadMaximumAgeMs) continue
       const { bytes, directories } = await writer.remove(paths.uploadDirectory(name, upload.id))

@@ -6,12 +6,15 @@ import { dirname } from 'node:path'
 import * as paths from '../storage/paths.js'
 import { NOTHING, plus, type Extent, type TreeWriter } from '../storage/write.js'
 import type { Tombstones } from '../traffic/tombstones.js'
+import type { States } from './current.js'
 import type { Plan } from './plan.js'
 import { EMPTY_RECEIPT, addToReceipt, type Receipt } from './receipt.js'
 
 export interface ExecuteOptions {
   /** Told of what is about to be unlinked; it keeps a layer that a running push relies on. */
   readonly tombstones: Pick<Tombstones, 'buryLayer' | 'buryManifest'>
+  /** Told of what may be gone, also when it ended half-way. */
+  readonly states: Pick<States, 'removed'>
   /**
    * Whether nobody is writing in the repository. Otherwise the directories that others share are left for later:
    * the registry makes a directory first and the file in it after, and would fail if it vanished in between.
@@ -21,6 +24,14 @@ export interface ExecuteOptions {
 
 /** Removes the links that a plan names. */
 export async function execute (plan: Plan, tree: TreeWriter, options: ExecuteOptions): Promise<Receipt> {
+  try {
+    return await unlink(plan, tree, options)
+  } finally {
+    options.states.removed(plan)
+  }
+}
+
+async function unlink (plan: Plan, tree: TreeWriter, options: ExecuteOptions): Promise<Receipt> {
   const { repository } = plan
   let extent = await removeAll(tree, plan.tags.map(({ tag }) => paths.tagDirectory(repository, tag)))
   plan.manifests.forEach(digest => { options.tombstones.buryManifest(repository, digest) })

@@ -9,7 +9,7 @@ import type { Manifests, Pushing } from '../claims/manifests.js'
 import { blobUnknown, manifestUnknown, notStored, type CodedError } from '../errors.js'
 import { parseDigest, type Digest } from '../oci/digest.js'
 import type { RepositoryName } from '../oci/name.js'
-import type { Route } from '../oci/route.js'
+import type { Reference, Route } from '../oci/route.js'
 import type { AnswerBody, Answered } from '../registry/exchange.js'
 import type { Presence } from '../storage/presence.js'
 import type { Admission, Leave } from '../traffic/admission.js'
@@ -34,6 +34,8 @@ export interface GateParts {
   readonly lists: (manifest: Digest, later: (lists: readonly Digest[]) => void) => readonly Digest[] | undefined
   /** A link was written in a repository. */
   readonly layerLinked: (repository: RepositoryName, digest: Digest) => void
+  /** Told of each manifest that was accepted. */
+  readonly pushed: (repository: RepositoryName, reference: Reference, digest: Digest) => void
   /** How long a client may take to send a manifest, seconds. */
   readonly manifestSeconds: number
 }
@@ -223,7 +225,7 @@ export class Gate {
 
   /** Notes what a pushing request achieved. */
   async #note (request: FastifyRequest, passage: Passage, repository: RepositoryName, upstream: Pick<UpstreamAnswer, 'statusCode' | 'headers'>): Promise<void> {
-    const { sessions, tombstones, manifests, presence, layerLinked } = this.parts
+    const { sessions, tombstones, manifests, presence, layerLinked, pushed } = this.parts
     const { route, client, claim, pushing } = passage
     const { statusCode } = upstream
     const uploadId = header(upstream, 'docker-upload-uuid')
@@ -240,6 +242,8 @@ export class Gate {
     if (pushing !== undefined && statusCode === 201 && route.kind === 'manifest') {
       const digest = 'digest' in route.reference ? route.reference.digest : parseDigest(header(upstream, 'docker-content-digest')) ?? pushing.digest
       await manifests.accepted(pushing, digest, 'tag' in route.reference)
+      pushed(repository, route.reference, digest)
+      if (digest !== pushing.digest) pushed(repository, route.reference, pushing.digest)
     }
   }
 }

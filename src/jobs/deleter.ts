@@ -4,6 +4,7 @@
  */
 import type { Receipt } from '../deletion/receipt.js'
 import { EMPTY_RECEIPT, addToReceipt, keptInRepository } from '../deletion/receipt.js'
+import { decideCurrently, subjectOf, type States } from '../deletion/current.js'
 import { execute } from '../deletion/execute.js'
 import { leavesGarbage, type Plan, type PlanOptions, type Planned } from '../deletion/plan.js'
 import { plan } from '../deletion/planner.js'
@@ -23,7 +24,8 @@ import type { JobRunner } from './runner.js'
 import type { JobStore } from './store.js'
 
 export interface DeleterParts {
-  readonly reader: TreeReader
+  readonly reader: Pick<TreeReader, 'repositories'>
+  readonly states: States
   readonly writer: TreeWriter
   readonly locks: RepositoryLocks
   readonly sessions: Sessions
@@ -91,7 +93,7 @@ export class Deleter {
     for (const job of this.parts.store.list().filter(job => job.state !== 'done')) {
       const rest: Plan[] = []
       for (const earlier of job.plans) {
-        const state = await this.parts.reader.repository(earlier.repository)
+        const state = await this.parts.states.repository(earlier.repository)
         this.#bury(earlier, state)
         if (!job.unlinked) rest.push(planRest(state, earlier, Date.parse(job.createdAt), this.parts.planOptions(earlier.repository, job.target.type)))
       }
@@ -111,7 +113,12 @@ export class Deleter {
   async #planAll (target: Target, repositories: readonly RepositoryName[]): Promise<{ outcome: 'planned', plans: Plan[] } | Exclude<Planned, { outcome: 'planned' }>> {
     const plans: Plan[] = []
     for (const repository of repositories) {
-      const planned = plan(await this.parts.reader.repository(repository), within(target, repository), this.parts.planOptions(repository, target.type))
+      const planned = await decideCurrently(this.parts.states, {
+        repository,
+        tag: target.type === 'tag' ? target.tag : undefined,
+        decide: state => plan(state, within(target, repository), this.parts.planOptions(repository, target.type)),
+        about: planned => subjectOf(repository, planned)
+      })
       if (planned.outcome === 'denied') return planned
       if (planned.outcome === 'planned') plans.push(planned.plan)
     }
@@ -157,10 +164,10 @@ export class Deleter {
   }
 
   async #unlink (job: Job, plans: readonly Plan[], quiet: ReadonlySet<RepositoryName>): Promise<Job> {
-    const { store, runner, tombstones, writer } = this.parts
+    const { store, runner, states, tombstones, writer } = this.parts
     let receipt = EMPTY_RECEIPT
     for (const plan of plans) {
-      const removed = await execute(plan, writer, { tombstones, quiet: quiet.has(plan.repository) })
+      const removed = await execute(plan, writer, { states, tombstones, quiet: quiet.has(plan.repository) })
       receipt = addToReceipt(receipt, removed)
     }
     const now = new Date().toISOString()

@@ -9,11 +9,13 @@ import t from 'tap'
 import type { Digest } from '../../src/oci/digest.js'
 import type { RepositoryName, Tag } from '../../src/oci/name.js'
 import { Deleter } from '../../src/jobs/deleter.js'
+import { CallerCredentials } from '../../src/jobs/credentials.js'
 import type { Job } from '../../src/jobs/job.js'
 import type { JobRunner } from '../../src/jobs/runner.js'
 import { JobStore } from '../../src/jobs/store.js'
 import * as paths from '../../src/storage/paths.js'
 import { TreeReader } from '../../src/storage/read.js'
+import { RepositoryStates } from '../../src/storage/states.js'
 import { TreeWriter } from '../../src/storage/write.js'
 import { RepositoryLocks } from '../../src/traffic/locks.js'
 import { Sessions } from '../../src/traffic/sessions.js'
@@ -55,8 +57,10 @@ t.test('what a push makes while the deletion is on its way stays', async t => {
     await save(job)
   }
   const runner = { notify: () => {} } as unknown as JobRunner
+  const reader = new TreeReader(root)
   const deleter = new Deleter({
-    reader: new TreeReader(root),
+    reader,
+    states: new RepositoryStates(reader),
     writer: new TreeWriter(root),
     locks: new RepositoryLocks(),
     sessions,
@@ -64,6 +68,7 @@ t.test('what a push makes while the deletion is on its way stays', async t => {
     store,
     runner,
     planOptions: () => ({ referrers: 'purge', leased: digest => sessions.leased(app, digest), uploading: upload => sessions.isUploading(app, upload.id), idleBefore: 0, staleBefore: 0 }),
+    credentials: new CallerCredentials(),
     rehearse: async () => { throw new Error('not asked for') },
     log: { error: () => {} }
   })
