@@ -13,8 +13,8 @@ import * as paths from './paths.js'
 import type { Damage, LayerState, Manifest, Revision, TagState, UploadState } from './state.js'
 
 /** distribution refuses manifests over 4 MiB (registry/handlers/manifests.go, maxManifestBodySize). Bytes. */
-const MANIFEST_MAXIMUM_BYTES = 4 * 1024 * 1024
-const LINK_MAXIMUM_BYTES = 256
+export const MANIFEST_MAXIMUM_BYTES = 4 * 1024 * 1024
+export const LINK_MAXIMUM_BYTES = 256
 /** Manifests are immutable, so what one refers to is remembered. Entries, each well under 1 KiB for usual images. */
 const MEMORY_ENTRIES = 50_000
 
@@ -128,6 +128,14 @@ export class EntryReader {
   /** When a file was last written, milliseconds since the epoch; `undefined` when there is none. */
   async modifiedAt (path: string): Promise<number | undefined> {
     return (await this.#find(path))?.modifiedAt
+  }
+
+  /** What a manifest refers to, where it was read before. */
+  known (digest: Digest): ManifestReferences | undefined { return this.#memory.get(digest) }
+
+  /** When a blob was written, milliseconds since the epoch; `undefined` when it is not stored. */
+  async blobModifiedAt (digest: Digest): Promise<number | undefined> {
+    return (await this.#find(paths.blobData(digest)))?.modifiedAt
   }
 
   /** The size of a blob in bytes; `undefined` when it is not stored. */

@@ -12,7 +12,7 @@ import * as paths from './paths.js'
 import { isPrunable } from './paths.js'
 import type { Damage, LayerState, RepositoryState, Revision, TagState } from './state.js'
 
-export type { Link } from './entries.js'
+export { LINK_MAXIMUM_BYTES, MANIFEST_MAXIMUM_BYTES, type Link } from './entries.js'
 
 export class TreeReader extends EntryReader {
   /** All repositories, in order of name. Directories that cannot be names are reported, not read. */
@@ -47,15 +47,18 @@ export class TreeReader extends EntryReader {
   /** Every blob that has a directory. */
   async blobs (): Promise<Digest[]> {
     const digests: Digest[] = []
+    for await (const some of this.blobsByPrefix()) digests.push(...some)
+    return digests
+  }
+
+  /** The same, a directory of the tree at a time: there may be millions. */
+  async * blobsByPrefix (): AsyncGenerator<Digest[]> {
     for (const algorithm of await this.list(paths.BLOBS, [])) {
       for (const prefix of await this.list(join(paths.BLOBS, algorithm.name), [])) {
-        for (const hex of await this.list(join(paths.BLOBS, algorithm.name, prefix.name), [])) {
-          const digest = parseDigest(`${algorithm.name}:${hex.name}`)
-          if (digest !== undefined) digests.push(digest)
-        }
+        const names = await this.list(join(paths.BLOBS, algorithm.name, prefix.name), [])
+        yield names.map(({ name }) => parseDigest(`${algorithm.name}:${name}`)).filter(digest => digest !== undefined)
       }
     }
-    return digests
   }
 
   /** Directories without an entry, below `repositories` and `blobs/<alg>`. Content directories are not looked into. */
