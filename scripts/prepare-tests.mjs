@@ -44,6 +44,7 @@ const tools = [
   { name: 'skopeo', find: () => findProgram('skopeo'), install: () => apt('skopeo'), hint: 'Debian: apt-get install skopeo' },
   { name: 'curl', find: () => findProgram('curl'), install: () => apt('curl'), hint: 'Debian: apt-get install curl' },
   { name: 'openssl', find: () => findProgram('openssl'), install: () => apt('openssl'), hint: 'Debian: apt-get install openssl' },
+  { name: 'redis-server', find: () => findProgram('redis-server'), install: () => apt('redis-server'), hint: 'Debian: apt-get install redis-server' },
   // A daemon is nothing to install on somebody's machine unasked.
   { name: 'dockerd', find: () => findProgram('dockerd', ['/usr/sbin']), install: () => undefined, hint: 'Debian: apt-get install docker.io' }
 ]

@@ -32,6 +32,7 @@ import { createServer } from './http/server.js'
 import { CallerCredentials } from './jobs/credentials.js'
 import { Deleter } from './jobs/deleter.js'
 import { JobRunner } from './jobs/runner.js'
+import { Schedule } from './jobs/schedule.js'
 import { JobStore } from './jobs/store.js'
 import type { ReferenceIndex } from './references/index.js'
 import { RegistryClient } from './registry/client.js'
@@ -129,6 +130,7 @@ async function compose (settings: Settings, controller: RegistryController, fact
     manifestSeconds: settings.limits.manifestSeconds
   })
 
+  const schedule = settings.collection.schedule === undefined ? undefined : new Schedule(settings.collection.schedule, { collect: async () => await deleter.collect({ type: 'garbage' }), log })
   const status = (): object => ({
     version,
     registry: { controller: controller.kind, ...publicFacts(facts) },
@@ -138,7 +140,7 @@ async function compose (settings: Settings, controller: RegistryController, fact
     hold: { now: admission.hold, waiting: admission.waiting, longestMs: admission.longestHoldMs, problem: pause.problem },
     traffic: { reads: admission.inFlight('read'), downloads: admission.inFlight('download'), writes: admission.inFlight('write'), pushes: sessions.open, pulls: pulls.open },
     jobs: countByState(store),
-    collections: { running: runner.isRunning, sinceStart: runner.collections }
+    collections: { running: runner.isRunning, sinceStart: runner.collections, nextScheduledAt: schedule?.next }
   })
   const server = createServer({ ...settings.limits, trustProxy: settings.trustProxy as boolean | string[] }, log)
   const closing = new AbortController()
@@ -161,13 +163,14 @@ async function compose (settings: Settings, controller: RegistryController, fact
     })
   }
   if (open > 0) log.info({ jobs: open }, 'taking up jobs of an earlier run')
-  return { facts, status, choice, ...lifecycle({ server, settings, closing, runner, collection, pause, admission, upstream, memory, index, controller, log }) }
+  return { facts, status, choice, ...lifecycle({ server, settings, closing, schedule, runner, collection, pause, admission, upstream, memory, index, controller, log }) }
 }
 
 interface Lifecycle {
   readonly server: FastifyInstance
   readonly settings: Settings
   readonly closing: AbortController
+  readonly schedule: Schedule | undefined
   readonly runner: JobRunner
   readonly collection: Collection
   readonly pause: Pause
@@ -179,10 +182,11 @@ interface Lifecycle {
   readonly log: Logger
 }
 
-function lifecycle ({ server, settings, closing, runner, collection, pause, admission, upstream, memory, index, controller, log }: Lifecycle): Pick<App, 'listen' | 'close'> {
+function lifecycle ({ server, settings, closing, schedule, runner, collection, pause, admission, upstream, memory, index, controller, log }: Lifecycle): Pick<App, 'listen' | 'close'> {
   let closed: Promise<void> | undefined
   const close = async (): Promise<void> => {
     closing.abort()
+    schedule?.stop()
     pause.hurry()
     collection.hurry()
     admission.close()
@@ -199,6 +203,7 @@ function lifecycle ({ server, settings, closing, runner, collection, pause, admi
     async listen () {
       await server.listen({ ...settings.listen })
       runner.resume()
+      schedule?.start()
       void index.build(closing.signal).then(() => { log.info(index.stats(), 'reference index complete') }, error => { if (!closing.signal.aborted) log.error({ err: error }, 'the reference index could not be built; the next collection tries again') })
       const { port, address, family } = server.server.address() as AddressInfo
       return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`

@@ -35,7 +35,8 @@ export async function pruneDirectories (requests: readonly CollectionRequest[], 
   const above = (digest: Digest): string => dirname(paths.blobDirectory(digest))
   for (const { id, plans } of requests) {
     const emptied = plans.flatMap(plan => [...parentsOf(plan), paths.repositoryDirectory(plan.repository)])
-    const blobs = plans.flatMap(plan => plan.candidates).filter(digest => removed.has(digest)).map(above)
+    // Also of blobs that had gone before: what is left of them may be an empty directory.
+    const blobs = plans.flatMap(plan => plan.candidates).map(above)
     count(id, await writer.pruneUp([...emptied, ...blobs]))
   }
   const rest = await writer.pruneUp([...empty, ...[...removed.keys()].map(above)])

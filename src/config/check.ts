@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { Ajv } from 'ajv'
+import { Cron } from 'croner'
 import { SetupError } from '../setup-error.js'
 import { nearest } from './nearest.js'
 import { describeExpected, leaves, walkSchema } from './paths.js'
@@ -64,6 +65,7 @@ export function completeSettings (tree: Tree): Settings {
   const complete = settings as unknown as Settings
   checkController(complete.registry)
   checkProxies(complete.trustProxy)
+  checkSchedule(complete.collection.schedule)
   complete.cors.origins.forEach(checkOrigin)
   return complete
 }
@@ -94,6 +96,14 @@ function checkProxies (trustProxy: Settings['trustProxy']): void {
     const fits = version !== 0 && Number(bits ?? 0) <= (version === 4 ? 32 : 128)
     if (!fits && !PROXY_NAMES.includes(entry)) throw new SetupError(`setting "trustProxy": expected an address or CIDR range such as 10.0.0.0/8, got ${JSON.stringify(entry)}`)
   }
+}
+
+function checkSchedule (schedule: string | undefined): void {
+  if (schedule === undefined) return
+  try {
+    if (new Cron(schedule, { paused: true }).nextRun() !== null) return
+  } catch { /* said below */ }
+  throw new SetupError(`setting "collection.schedule": expected a cron expression that comes up, such as "30 3 * * 0" (minute, hour, day, month, day of the week), got ${JSON.stringify(schedule)}`)
 }
 
 function checkOrigin (origin: string): void {

@@ -34,6 +34,8 @@ export interface RegistryOptions {
   readonly relativeurls?: boolean
   readonly prefix?: string
   readonly host?: string
+  /** Port of the Redis that it caches in; otherwise it caches in its own memory. */
+  readonly redis?: number
 }
 
 /** The files of one registry. */
@@ -55,7 +57,7 @@ export async function writeRegistryConfig (directory: string, options: RegistryO
     log: { level: 'warn', accesslog: { disabled: true } },
     storage: {
       filesystem: { rootdirectory: storage },
-      cache: { blobdescriptor: 'inmemory' },
+      cache: { blobdescriptor: options.redis === undefined ? 'inmemory' : 'redis' },
       delete: { enabled: options.delete ?? true },
       ...(options.readonly === true ? { maintenance: { readonly: { enabled: true } } } : {})
     },
@@ -66,6 +68,8 @@ export async function writeRegistryConfig (directory: string, options: RegistryO
       ...(options.prefix === undefined ? {} : { prefix: options.prefix }),
       ...(options.host === undefined ? {} : { host: options.host })
     },
+    // 2.8 has one address, 3.1 a list; each ignores the other's.
+    ...(options.redis === undefined ? {} : { redis: { addr: `127.0.0.1:${options.redis}`, addrs: [`127.0.0.1:${options.redis}`] } }),
     ...authSection(directory, options.auth),
     ...(options.proxy === undefined ? {} : { proxy: { remoteurl: options.proxy } })
   }, null, 2))

@@ -43,6 +43,7 @@ const WANTED = {
   skopeo: { environment: 'TEST_DELGATE_SKOPEO', names: ['skopeo'], install: 'the Debian package skopeo' },
   crane: { environment: 'TEST_DELGATE_CRANE', names: ['crane'], install: 'go install github.com/google/go-containerregistry/cmd/crane@latest' },
   curl: { environment: 'TEST_DELGATE_CURL', names: ['curl'], install: 'the Debian package curl' },
+  'redis-server': { environment: 'TEST_DELGATE_REDIS', names: ['redis-server'], install: 'the Debian package redis-server' },
   openssl: { environment: 'TEST_DELGATE_OPENSSL', names: ['openssl'], install: 'the Debian package openssl' }
 } as const satisfies Record<string, Wanted>
 
