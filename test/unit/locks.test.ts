@@ -3,7 +3,7 @@ import t from 'tap'
 import { RepositoryLocks } from '../../src/traffic/locks.js'
 import { Tombstones } from '../../src/traffic/tombstones.js'
 import { settled } from './clock.js'
-import { Chance } from './random-repository.js'
+import { Chance } from '../support/random.js'
 import { APP, d, repository } from './repository.js'
 
 const OTHER = repository('team/other')

@@ -5,8 +5,9 @@ import { plan } from '../../src/deletion/planner.js'
 import { planLeftovers, planRest } from '../../src/deletion/resume.js'
 import type { Digest } from '../../src/oci/digest.js'
 import type { RepositoryState } from '../../src/storage/state.js'
+import { Chance } from '../support/random.js'
 import { SINCE, after, nameOf, steps } from './repository.js'
-import { Chance, randomCase, type RandomCase } from './random-repository.js'
+import { randomCase, type RandomCase } from './random-repository.js'
 
 const CASES = 6000
 const NOTHING = { tags: [], manifests: [], history: [], layers: [], empties: false }

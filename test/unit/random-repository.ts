@@ -4,25 +4,8 @@ import type { RepositoryTarget } from '../../src/deletion/target.js'
 import { algorithmOf, hexOf, type Digest } from '../../src/oci/digest.js'
 import type { Tag } from '../../src/oci/name.js'
 import type { LayerState, RepositoryState, Revision, TagState } from '../../src/storage/state.js'
+import { Chance } from '../support/random.js'
 import { APP, WRITTEN_AT, d, d512 } from './repository.js'
-
-/** Numbers from 0 to 1 (mulberry32). */
-export class Chance {
-  #state: number
-  constructor (seed: number) { this.#state = seed }
-
-  next (): number {
-    this.#state = (this.#state + 0x6D2B79F5) | 0
-    let x = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1)
-    x ^= x + Math.imul(x ^ (x >>> 7), x | 61)
-    return ((x ^ (x >>> 14)) >>> 0) / 4294967296
-  }
-
-  upTo (limit: number): number { return Math.floor(this.next() * limit) }
-  happens (probability: number): boolean { return this.next() < probability }
-  one<T> (of: readonly T[]): T { return of[this.upTo(of.length)]! }
-  some<T> (of: readonly T[], probability: number): T[] { return of.filter(() => this.happens(probability)) }
-}
 
 const BLOBS = ['b0', 'b1', 'b2', 'b3', 'b4', 'b5', 'b6', 'b7'].map(d)
 /** Content of which the manifests know the sha512 name. */
