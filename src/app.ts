@@ -98,7 +98,7 @@ async function compose (settings: Settings, controller: RegistryController, fact
   const storage = createStorage(root)
   const traffic = createTraffic(settings)
   const { reader, states, writer, presence, index } = storage
-  const { admission, sessions, pulls, leases, tombstones, locks, reads } = traffic
+  const { admission, sessions, pulls, leases, tombstones, locks } = traffic
   const base = (): string => controller.url() + facts.prefix
   const origin = (): string => new URL(base()).origin
   const upstream = new Upstream({ ...settings.upstream, resumeSeconds: settings.hold.timeoutSeconds }, origin)
@@ -114,16 +114,13 @@ async function compose (settings: Settings, controller: RegistryController, fact
 
   const claims = new Claims({ sessions, leases, locks })
   const restorer = new Restorer({ reader, writer, tombstones })
-  const manifests = new Manifests({ claims, sessions, tombstones, presence, writer, restorer, memory, linked: (...manifest) => { index.linked(...manifest) }, log })
+  const manifests = new Manifests({ ...traffic, claims, presence, writer, restorer, memory, mayPush: async (repository, caller) => await registry.mayPush(repository, caller), linked: (...manifest) => { index.linked(...manifest) }, log })
   const gate = new Gate({
-    admission,
-    sessions,
-    tombstones,
-    pulls,
-    reads,
+    ...traffic,
     claims,
     manifests,
     presence,
+    stored: async digest => await reader.manifestContent(digest),
     lists: (manifest, later) => listsOf(reader, manifest, later),
     layerLinked: (repository, digest) => { states.layerLinked(repository, digest) },
     pushed: (repository, reference, digest) => { states.pushed(repository, reference, digest) },

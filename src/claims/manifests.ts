@@ -11,6 +11,7 @@ import type { RepositoryName } from '../oci/name.js'
 import type { Credentials, Memory } from '../registry/memory.js'
 import type { Presence } from '../storage/presence.js'
 import type { TreeWriter } from '../storage/write.js'
+import type { Ghosts } from '../traffic/ghosts.js'
 import type { Sessions } from '../traffic/sessions.js'
 import type { Tombstones } from '../traffic/tombstones.js'
 import type { Claims } from './claims.js'
@@ -24,6 +25,9 @@ export interface ManifestParts {
   readonly writer: Pick<TreeWriter, 'storeBlob' | 'linkRevision'>
   readonly restorer: Restorer
   readonly memory: Memory
+  readonly ghosts: Ghosts
+  /** Whether the registry lets a caller push into a repository. */
+  readonly mayPush: (repository: RepositoryName, credentials: Credentials) => Promise<boolean>
   /** The write barrier of the reference index: told before the leases end. */
   readonly linked: (repository: RepositoryName, digest: Digest, references: ManifestReferences) => void
   readonly log: { warn (details: object, message: string): void }
@@ -64,7 +68,10 @@ export class Manifests {
    * @returns the answer that the client should have, where the registry cannot be made to forget
    */
   async prepare (pushing: Pushing, credentials: Credentials): Promise<CodedError | undefined> {
-    const { repository, references } = pushing
+    const { repository, references, digest: own, body } = pushing
+    const { ghosts, mayPush, writer } = this.parts
+    // Stored before the registry makes a tag point to it: nobody is to meet a tag that leads nowhere.
+    if (ghosts.has(own) && await mayPush(repository, credentials)) await writer.storeBlob(own, body)
     const missing = [...await this.#missing(repository, 'blobs', references.blobs), ...await this.#missing(repository, 'manifests', references.manifests)]
     for (const { kind, digest } of missing) {
       if (!await this.parts.memory.remembers(kind, repository, digest, credentials)) continue
@@ -80,8 +87,9 @@ export class Manifests {
    * @param tagged whether a tag points to it now; otherwise an index may follow, and it is leased until then
    */
   async accepted ({ repository, client, body, digest: stored, references }: Pushing, digest: Digest, tagged: boolean): Promise<void> {
-    const { sessions, tombstones, presence, writer, linked, log } = this.parts
+    const { sessions, tombstones, ghosts, presence, writer, linked, log } = this.parts
     tombstones.unburyManifest(repository, digest)
+    ghosts.remove(stored)
     if (!await presence.blob(stored)) {
       await writer.storeBlob(stored, body)
       log.warn({ repository, digest: stored }, 'the registry took a manifest for stored that was not; it was stored in its place')

@@ -11,6 +11,7 @@ import type { ReferenceIndex } from '../references/index.js'
 import type { Memory } from '../registry/memory.js'
 import type { TreeReader } from '../storage/read.js'
 import type { TreeWriter } from '../storage/write.js'
+import type { Ghosts } from '../traffic/ghosts.js'
 import { describe, mend } from './damage.js'
 import type { Evictor } from './evictor.js'
 import type { Freshness } from './freshness.js'
@@ -29,6 +30,7 @@ export interface OnlineParts extends LeftoverParts, OnlineSweepParts, Omit<TidyP
   /** `undefined` where the registry forgets by a restart alone. */
   readonly evictor: Evictor | undefined
   readonly memory: Memory
+  readonly ghosts: Ghosts
   readonly pause: Pause
   readonly freshness: Freshness
   /** Directories that are empty and that nobody is about to write into. */
@@ -139,7 +141,7 @@ export class OnlineCollection implements Collection {
   }
 
   async #sweep (run: Run): Promise<readonly Stray[]> {
-    const { reader, aside, memory, abandoned, youngMs } = this.parts
+    const { reader, aside, memory, ghosts, abandoned, youngMs } = this.parts
     const named = new Set([...run.requests.flatMap(({ plans }) => plans.flatMap(plan => plan.candidates))])
     const isFull = run.requests.some(({ tidy, plans }) => tidy !== undefined || plans.some(plan => plan.blind))
     if (isFull) abandoned().forEach(digest => named.add(digest))
@@ -157,6 +159,9 @@ export class OnlineCollection implements Collection {
     const { removed, strays, leased } = sweep.swept
     await aside.tidy()
     await memory.forgetEverywhere([...removed.keys()])
+    for (const { manifests } of [...run.requests.flatMap(({ plans }) => plans), ...[...run.receipts.values()].map(receipt => ({ manifests: receipt.manifests.map(({ digest }) => digest) }))]) {
+      for (const digest of manifests) if (removed.has(digest)) ghosts.add(digest)
+    }
     for (const { repository } of strays) run.touched.set(repository, run.touched.get(repository) ?? run.requests[0]?.authorization)
     for (const { id, plans } of run.requests) {
       if (plans.some(plan => plan.candidates.some(digest => leased.has(digest)))) run.unfinished.add(id)

@@ -85,11 +85,12 @@ async function takeTurn (repository: RepositoryName, { locks, sessions }: Traffi
 }
 
 function createPause ({ settings, facts, controller, registry, upstream, traffic, log }: CollectionNeeds, freshness: Freshness): { pause: Pause, onFresh: () => Promise<void> } {
-  const { admission, sessions, tombstones } = traffic
+  const { admission, sessions, tombstones, ghosts } = traffic
   // What is buried while the new registry comes up may already be in its cache.
   let before = tombstones.generation
   const onFresh = async (): Promise<void> => {
     tombstones.clear(before)
+    ghosts.clear()
     upstream.renew()
     if (tombstones.size === 0) await freshness.renew()
   }

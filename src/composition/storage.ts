@@ -24,13 +24,33 @@ export function createStorage (root: string): StorageParts {
 }
 
 /**
- * What a manifest lists, for the leases of a pull.
- * @param later told when it had to be read first
- * @returns what is known of it at once
+ * What a client that got a manifest may fetch next, at any depth: for the leases of a pull.
+ * @param later told when something had to be read first
+ * @returns all of it, where it is known at once
  */
 export function listsOf (reader: TreeReader, digest: Digest, later: (lists: readonly Digest[]) => void): readonly Digest[] | undefined {
-  const known = reader.known(digest)
-  if (known !== undefined) return [...known.blobs, ...known.manifests]
-  reader.manifest(digest).then(manifest => { if (manifest.readable) later([...manifest.references.blobs, ...manifest.references.manifests]) }, () => {})
+  const known = knownBelow(reader, digest)
+  if (known !== undefined) return known
+  readBelow(reader, digest).then(later, () => {})
   return undefined
+}
+
+function knownBelow (reader: TreeReader, digest: Digest): Digest[] | undefined {
+  const references = reader.known(digest)
+  if (references === undefined) return undefined
+  const below: Digest[] = [...references.blobs]
+  for (const child of references.manifests) {
+    const lists = knownBelow(reader, child)
+    if (lists === undefined) return undefined
+    below.push(child, ...lists)
+  }
+  return below
+}
+
+/** A manifest is known by the digest of its content, so none can list itself. */
+async function readBelow (reader: TreeReader, digest: Digest): Promise<Digest[]> {
+  const manifest = await reader.manifest(digest)
+  if (!manifest.readable) return []
+  const below = await Promise.all(manifest.references.manifests.map(async child => [child, ...await readBelow(reader, child)]))
+  return [...manifest.references.blobs, ...below.flat()]
 }

@@ -1,6 +1,7 @@
 /** The parts that know what is running. */
 import type { Settings } from '../config/schema.js'
 import { Admission } from '../traffic/admission.js'
+import { Ghosts } from '../traffic/ghosts.js'
 import { Leases } from '../traffic/leases.js'
 import { RepositoryLocks } from '../traffic/locks.js'
 import { Pulls } from '../traffic/pulls.js'
@@ -14,6 +15,7 @@ export interface TrafficParts {
   readonly pulls: Pulls
   readonly leases: Leases
   readonly tombstones: Tombstones
+  readonly ghosts: Ghosts
   readonly locks: RepositoryLocks
   readonly reads: Reads
 }
@@ -24,5 +26,5 @@ export function createTraffic ({ hold, drain }: Pick<Settings, 'hold' | 'drain'>
   const pulls = new Pulls(drain.pullIdleSeconds)
   const leases = new Leases(sessions, pulls)
   const tombstones = new Tombstones((repository, digest) => leases.isLinkLeased(repository, digest))
-  return { admission, sessions, pulls, leases, tombstones, locks: new RepositoryLocks(), reads: new Reads() }
+  return { admission, sessions, pulls, leases, tombstones, ghosts: new Ghosts(), locks: new RepositoryLocks(), reads: new Reads() }
 }

@@ -32,6 +32,8 @@ export interface GateParts {
   readonly presence: Presence
   /** What a manifest lists, as far as that is known without reading it; `later` is told when it had to be read. */
   readonly lists: (manifest: Digest, later: (lists: readonly Digest[]) => void) => readonly Digest[] | undefined
+  /** A manifest as it is stored, whoever links it; `undefined` when it is not. */
+  readonly stored: (manifest: Digest) => Promise<StoredManifest | undefined>
   /** A link was written in a repository. */
   readonly layerLinked: (repository: RepositoryName, digest: Digest) => void
   /** Told of each manifest that was accepted. */
@@ -45,6 +47,12 @@ export interface UpstreamAnswer {
   readonly statusCode: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly stream: AnswerBody
+}
+
+/** A manifest's content. */
+export interface StoredManifest {
+  readonly bytes: Buffer
+  readonly mediaType: string
 }
 
 /** How a request is forwarded where that differs from how it came. */
@@ -144,14 +152,30 @@ export class Gate {
     if (passage === undefined) return pass(reply, upstream)
     passage.status = upstream.statusCode
     const unknown = upstream.statusCode < 400 ? this.#unknown(request.method, passage) : undefined
-    if (unknown === undefined) {
+    const pulled = unknown !== undefined || upstream.statusCode === 404 ? this.#pulled(request.method, passage) : undefined
+    if (unknown === undefined && pulled === undefined) {
       this.#noteRead(request, passage, upstream)
       return pass(reply, upstream)
     }
     passage.readEnded?.()
     upstream.stream.destroy()
     for (const header of Object.keys(upstream.headers)) reply.removeHeader(header)
-    void answer(unknown, request, reply)
+    if (pulled === undefined) void answer(unknown, request, reply)
+    else void this.#serve(request, reply, pulled, unknown ?? manifestUnknown(pulled.repository, pulled.digest))
+  }
+
+  /** A manifest that was deleted while this client pulls the index that lists it: the pull may end. */
+  #pulled (method: string, { route, client }: Passage): { repository: RepositoryName, digest: Digest } | undefined {
+    if (route.kind !== 'manifest' || !isRead(method) || !('digest' in route.reference)) return undefined
+    const { repository, reference: { digest } } = route
+    return this.parts.pulls.isPulling(repository, client, digest) ? { repository, digest } : undefined
+  }
+
+  async #serve (request: FastifyRequest, reply: FastifyReply, { repository, digest }: { repository: RepositoryName, digest: Digest }, otherwise: CodedError): Promise<void> {
+    const stored = await this.parts.stored(digest).catch(() => undefined)
+    if (stored === undefined) return await answer(otherwise, request, reply)
+    request.log.info({ repository, digest }, 'a manifest that is gone was served to a pull that began before')
+    await reply.code(200).headers({ 'content-type': stored.mediaType, 'docker-content-digest': digest, 'content-length': String(stored.bytes.length) }).send(request.method === 'HEAD' ? '' : stored.bytes)
   }
 
   /** What to say of content that is gone, but that the registry's cache remembers. */

@@ -78,19 +78,24 @@ export class RegistryClient {
     // In read-only mode no handler is registered, so the body is not the registry's own JSON (registry/handlers/app.go).
     const readOnly = this.mode()?.readOnly ?? !answer.body.includes('UNSUPPORTED')
     if (readOnly) return { outcome: 'unsupported', reason: 'the registry is in read-only mode' }
-    this.#pullThrough = this.mode()?.pullThrough ?? this.#pullThrough ?? await this.#refusesUploads(repository, credentials)
+    // Only asked where the registry's configuration cannot be read: a pull-through cache refuses every upload.
+    this.#pullThrough = this.mode()?.pullThrough ?? this.#pullThrough ?? await this.#beginUpload(repository, credentials) === 405
     return this.#pullThrough ? { outcome: 'unsupported', reason: 'the registry is a pull-through cache' } : { outcome: 'allowed' }
   }
 
-  /** Only asked where the registry's configuration cannot be read: a pull-through cache refuses every upload. */
-  async #refusesUploads (repository: RepositoryName, credentials: Credentials): Promise<boolean> {
+  /** Whether the registry would let this caller push into a repository: it is asked for an upload, which is given up at once. */
+  async mayPush (repository: RepositoryName, credentials: Credentials): Promise<boolean> {
+    return await this.#beginUpload(repository, credentials) === 202
+  }
+
+  async #beginUpload (repository: RepositoryName, credentials: Credentials): Promise<number> {
     const answer = await this.#question('POST', `/v2/${repository}/blobs/uploads/`, credentials)
     const location = answer.headers.location
     if (answer.status === 202 && typeof location === 'string') {
       const { pathname, search } = new URL(location, this.base())
       await this.#question('DELETE', pathname + search, credentials, new URL(this.base()).origin)
     }
-    return answer.status === 405
+    return answer.status
   }
 
   async #question (method: Dispatcher.HttpMethod, path: string, credentials: Credentials, base = this.base()): Promise<Answer> {

@@ -130,6 +130,15 @@ export class EntryReader {
     return (await this.#find(path))?.modifiedAt
   }
 
+  /** A manifest as it is stored; `undefined` when it is not, or cannot be understood. */
+  async manifestContent (digest: Digest): Promise<{ bytes: Buffer, mediaType: string } | undefined> {
+    const size = await this.blobSize(digest)
+    if (size === undefined || size > MANIFEST_MAXIMUM_BYTES) return undefined
+    const bytes = await this.#read(paths.blobData(digest), size)
+    const parsed = parseManifest(bytes)
+    return parsed.outcome === 'references' ? { bytes, mediaType: parsed.references.mediaType } : undefined
+  }
+
   /** What a manifest refers to, where it was read before. */
   known (digest: Digest): ManifestReferences | undefined { return this.#memory.get(digest) }
 

@@ -68,6 +68,12 @@ export class Pulls {
     this.#tidy(repository)
   }
 
+  /** Whether this client is pulling something that lists this digest. */
+  isPulling (repository: RepositoryName, client: string, digest: Digest): boolean {
+    this.#tidy(repository)
+    return [...this.#repositories.get(repository)?.get(client)?.values() ?? []].some(pull => pull.missing.has(digest))
+  }
+
   leased (repository: RepositoryName, digest: Digest): boolean {
     return this.#fetching.get(repository)?.has(digest) === true || this.#live(repository).some(pull => pull.missing.has(digest))
   }
