@@ -6,6 +6,7 @@ import { pull, push } from '../support/client.js'
 import { startGateProcess } from '../support/delgate-process.js'
 import { assertClean } from '../support/disk.js'
 import { del, deleted, jobEnded } from '../support/jobs.js'
+import { ONLINE_PAIR, REGISTRY_PAIR, type Pair } from '../support/pairs.js'
 import { writeRegistryConfig } from '../support/registry.js'
 import { assertRepush } from '../support/repush.js'
 import { temporaryDirectory, until } from '../support/temporary.js'
@@ -16,23 +17,26 @@ interface Moment {
   readonly title: string
   /** Switched on before the DELETE, off after the kill. */
   readonly fault?: Fault
+  readonly pair: Pair
   /** Waits for the moment to come. */
   readonly reached: (wrapper: WrappedRegistry) => Promise<boolean>
 }
 
 const moments: readonly Moment[] = [
-  { title: 'right after the 202', reached: async () => true },
-  { title: 'during the collection', fault: 'collect-waits', reached: async (wrapper) => (await wrapper.calls()).collect > 0 },
-  { title: 'during the restart', fault: 'serve-waits', reached: async (wrapper) => (await wrapper.calls()).serve > 1 }
+  { title: 'right after the 202 (online+evict)', pair: ONLINE_PAIR, reached: async () => true },
+  { title: 'right after the 202 (registry+restart)', pair: REGISTRY_PAIR, reached: async () => true },
+  { title: 'during the collection', pair: REGISTRY_PAIR, fault: 'collect-waits', reached: async (wrapper) => (await wrapper.calls()).collect > 0 },
+  { title: 'during the restart', pair: REGISTRY_PAIR, fault: 'serve-waits', reached: async (wrapper) => (await wrapper.calls()).serve > 1 }
 ]
 
-for (const { title, fault, reached } of moments) {
+for (const { title, pair, fault, reached } of moments) {
+  const settings = { collection: pair.collection }
   await eachRegistry(t, `scenario 30: killed ${title}, the next start ends the job`, async (t, tool) => {
     const files = await writeRegistryConfig(await temporaryDirectory(t))
     const wrapper = await wrapRegistry(files.directory, tool)
     // A killed gate's registry outlives it; nothing may outlive the test.
     t.teardown(() => wrapper.kill())
-    const gate = await startGateProcess(t, tool, { files, binary: wrapper.binary })
+    const gate = await startGateProcess(t, tool, { files, binary: wrapper.binary, settings })
     const content = await image('killed')
     const kept = await image('kept')
     await push(gate.url, 'kept', 'v1', kept)
@@ -43,7 +47,7 @@ for (const { title, fault, reached } of moments) {
     await gate.stop('SIGKILL')
     if (fault !== undefined) await wrapper.off(fault)
 
-    const next = await startGateProcess(t, tool, { files, binary: wrapper.binary })
+    const next = await startGateProcess(t, tool, { files, binary: wrapper.binary, settings })
     const job = await jobEnded(next.url, { ...answer, headers: { location: new URL(header(answer, 'location')!, next.url).pathname } })
     t.equal(job.state, 'done')
     await assertClean(t, next, { digests: digestsOf(content), repositories: ['app'] })

@@ -7,13 +7,14 @@ import { pull, push } from '../support/client.js'
 import { startWrappedGate, type PartialSettings, type WrappedGate } from '../support/delgate.js'
 import { assertClean } from '../support/disk.js'
 import { del, jobAt, jobEnded, receiptOf } from '../support/jobs.js'
+import { REGISTRY_PAIR } from '../support/pairs.js'
 import { until } from '../support/temporary.js'
 import { eachRegistry, type RegistryTool } from '../support/tools.js'
 import { FAILURE_OUTPUT } from '../support/wrapper.js'
 
-/** A gate with `app:v1` to keep and `victim:v1` to delete. */
+/** A gate with `app:v1` to keep and `victim:v1` to delete, where the registry itself collects. */
 async function prepared (t: Test, tool: RegistryTool, settings: PartialSettings = {}) {
-  const gate = await startWrappedGate(t, tool, { settings })
+  const gate = await startWrappedGate(t, tool, { settings: { ...settings, collection: { ...REGISTRY_PAIR.collection, ...settings.collection } } })
   const content = await image('content')
   const victim = await image('victim')
   await push(gate.url, 'app', 'v1', content)

@@ -60,8 +60,9 @@ export interface Stored {
 /**
  * Asserts that the scenarios' word "clean" holds: nothing on the disk bears the name of a deleted digest or lies below
  * a deleted repository, no directory is empty that should not be, and the registry's own collector finds nothing.
+ * @param options.leased what a running push has uploaded and no manifest lists yet
  */
-export async function assertClean (t: Test, { storage, config, tool }: Stored, deleted: { readonly digests?: readonly string[], readonly repositories?: readonly string[] }): Promise<void> {
+export async function assertClean (t: Test, { storage, config, tool }: Stored, deleted: { readonly digests?: readonly string[], readonly repositories?: readonly string[] }, { leased = [] }: { readonly leased?: readonly string[] } = {}): Promise<void> {
   const entries = await listing(storage)
   const hexes = (deleted.digests ?? []).map((digest) => digest.slice(digest.indexOf(':') + 1))
   t.same(entries.filter(({ path }) => hexes.some((hex) => path.includes(hex))).map(({ path }) => path), [], 'no link and no blob of the deleted content')
@@ -69,7 +70,8 @@ export async function assertClean (t: Test, { storage, config, tool }: Stored, d
   t.same(entries.filter(({ path }) => roots.some((root) => path.startsWith(root))).map(({ path }) => path), [], 'nothing of the deleted repositories')
   t.same(emptyDirectories(entries), [], 'no empty directory')
   const { blobs, manifests, layerLinks } = await dryRunGarbage(tool, config)
-  t.same({ blobs, manifests, layerLinks }, { blobs: 0, manifests: 0, layerLinks: 0 }, 'the registry\'s own collector finds nothing')
+  const links = tool.version === '3.1' ? leased.length : 0
+  t.same({ blobs, manifests, layerLinks }, { blobs: leased.length, manifests: 0, layerLinks: links }, 'the registry\'s own collector finds nothing but what a running push has uploaded')
 }
 
 /**

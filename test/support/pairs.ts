@@ -9,10 +9,9 @@ export interface Pair {
   readonly collection: NonNullable<PartialSettings['collection']>
 }
 
-export const PAIRS: readonly Pair[] = [
-  { name: 'online+evict', collection: { collector: 'online', freshness: 'evict' } },
-  { name: 'registry+restart', collection: { collector: 'registry', freshness: 'restart' } }
-]
+export const ONLINE_PAIR: Pair = { name: 'online+evict', collection: { collector: 'online', freshness: 'evict' } }
+export const REGISTRY_PAIR: Pair = { name: 'registry+restart', collection: { collector: 'registry', freshness: 'restart' } }
+export const PAIRS: readonly Pair[] = [ONLINE_PAIR, REGISTRY_PAIR]
 
 /** Runs a test with each pair on each release line of the registry. */
 export async function eachPair (t: Test, title: string, run: (t: Test, registry: RegistryTool, pair: Pair) => Promise<void>, needs: readonly ToolName[] = []): Promise<void> {
