@@ -2,21 +2,38 @@
 import type { Digest } from '../oci/digest.js'
 import type { RepositoryState } from '../storage/state.js'
 import type { PlanOptions } from './plan.js'
+import { aliasesOf } from './reach.js'
 
 /** Links that no remaining manifest uses and no push relies on, of those that the deletion is about. */
 export function unusedLayers (state: RepositoryState, manifests: ReadonlySet<Digest>, selection: { readonly everything?: boolean, readonly layers?: readonly Digest[] }, options: PlanOptions): Digest[] {
-  const used = usedBy(state, [...state.revisions.keys()].filter(digest => !manifests.has(digest)))
   const before = new Set([...usedBy(state, manifests), ...(selection.layers ?? [])])
   // What an unreadable manifest used is not known: whatever nothing else uses may have been its own.
   const any = selection.everything === true || isBlind(state, manifests)
-  const isBare = [...state.revisions.keys()].every(digest => manifests.has(digest))
-  const oldest = isBare ? options.idleBefore : options.staleBefore
-  return [...state.layers.values()].filter(layer => {
-    const names = layer.target === undefined ? [layer.digest] : [layer.digest, layer.target]
-    if (names.some(name => used.has(name) || options.leased(name))) return false
-    if (any || names.some(name => before.has(name))) return true
-    return layer.target !== undefined && layer.modifiedAt < oldest
-  }).map(layer => layer.digest).sort()
+  const remaining = usedByOthers(state, manifests)
+  const oldest = remaining.isBare ? options.idleBefore : options.staleBefore
+  const unused: Digest[] = []
+  for (const { digest, target, modifiedAt } of state.layers.values()) {
+    const is = (set: ReadonlySet<Digest>): boolean => set.has(digest) || (target !== undefined && target !== digest && set.has(target))
+    if (is(remaining.used) || !(any || (target !== undefined && modifiedAt < oldest) || is(before))) continue
+    if (!options.leased(digest) && (target === undefined || !options.leased(target))) unused.push(digest)
+  }
+  return unused.sort()
+}
+
+/** What the manifests that stay use, as it is named and as it is stored; and whether there are none. */
+function usedByOthers (state: RepositoryState, manifests: ReadonlySet<Digest>): { used: ReadonlySet<Digest>, isBare: boolean } {
+  const used = new Set<Digest>()
+  let isBare = true
+  for (const [digest, revision] of state.revisions) {
+    if (manifests.has(digest)) continue
+    isBare = false
+    if (!revision.readable) continue
+    for (const blob of revision.references.blobs) used.add(blob)
+    for (const manifest of revision.references.manifests) used.add(manifest)
+  }
+  const targets = [...aliasesOf(state)].filter(([name]) => used.has(name)).map(([, target]) => target)
+  targets.forEach(target => used.add(target))
+  return { used, isBare }
 }
 
 /** Whether a manifest that goes cannot be read, so that it is not known what it used. */

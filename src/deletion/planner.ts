@@ -28,7 +28,8 @@ export function plan (state: RepositoryState, target: RepositoryTarget, options:
 }
 
 function planManifest (state: RepositoryState, digest: Digest, options: PlanOptions): Planned {
-  const tags = [...state.tags].filter(([, tag]) => tag.current === digest).map(([name]) => name)
+  const tags: Tag[] = []
+  for (const [name, tag] of state.tags) if (tag.current === digest) tags.push(name)
   if (!state.revisions.has(digest) && tags.length === 0) return { outcome: 'unknown' }
   const index = indexListing(state, digest)
   if (index !== undefined) return { outcome: 'denied', by: index, tags: tagsReaching(state, index) }

@@ -7,7 +7,7 @@ import type { Tag } from '../oci/name.js'
 import { damageText, type Damage, type RepositoryState } from '../storage/state.js'
 import { candidates, isBlind, unusedLayers } from './layers.js'
 import type { Plan, PlanOptions } from './plan.js'
-import { closure, pointedTo, tagIndex } from './reach.js'
+import { children, closure, pointedTo, tagIndex } from './reach.js'
 
 /** The parts of a repository that a deletion starts from. */
 export interface Selection {
@@ -25,14 +25,11 @@ export interface Selection {
 /** The heart: from what was named to everything that goes with it, and nothing that something else still reaches. */
 export function select (state: RepositoryState, selection: Selection, options: PlanOptions): Plan {
   const gone = grow(state, selection, options)
-  const remaining = [...state.revisions.keys()].filter(digest => !gone.manifests.has(digest))
-  const poison = selection.everything === true ? undefined : hiding(state, remaining, gone.tags)
+  const poison = selection.everything === true ? undefined : hiding(state, gone.manifests, gone.tags)
   const manifests = poison === undefined ? gone.manifests : new Set([...gone.manifests].filter(digest => digest === selection.explicit))
-  const kept = remaining.filter(digest => gone.candidates.has(digest))
+  const kept = [...gone.candidates].filter(digest => state.revisions.has(digest) && !gone.manifests.has(digest))
   const layers = poison === undefined ? unusedLayers(state, manifests, selection, options) : []
-  const left = { ...state, tags: new Map([...state.tags].filter(([tag]) => !gone.tags.has(tag))) }
-  const leftTags = [...left.tags.keys()]
-  const tagsOf = tagIndex(left)
+  const tagsOf = tagIndex(state, { about: new Set(kept), without: gone.tags })
   return {
     repository: state.name,
     tags: [...gone.tags].sort().map(tag => {
@@ -40,9 +37,9 @@ export function select (state: RepositoryState, selection: Selection, options: P
       return digest === undefined ? { tag } : { tag, digest }
     }),
     manifests: [...manifests].filter(digest => state.revisions.has(digest)).sort(),
-    history: leftTags.flatMap(tag => state.tags.get(tag)!.history.filter(digest => manifests.has(digest)).map(digest => ({ tag, digest }))),
+    history: manifests.size === 0 ? [] : historyOf(state, gone.tags, manifests),
     layers,
-    empties: isEmptied(state, manifests, leftTags, layers, options),
+    empties: isEmptied(state, { tags: gone.tags, manifests, layers }, options),
     candidates: candidates(state, manifests, layers),
     kept: kept.sort().map(digest => ({ digest, tags: tagsOf(digest) })),
     blind: isBlind(state, manifests),
@@ -68,11 +65,20 @@ function grow (state: RepositoryState, selection: Selection, options: PlanOption
   }
 }
 
-/** The candidates that no remaining tag, no other linked index and nothing else that stays reaches. */
+/**
+ * The candidates that no remaining tag, no other linked index and nothing else that stays reaches. Candidates list
+ * nothing but candidates, so all others are asked only for what they list themselves.
+ */
 function unreached (state: RepositoryState, gone: ReadonlySet<Tag>, candidates: ReadonlySet<Digest>, stays: (digest: Digest) => boolean): Set<Digest> {
-  const roots = [...state.tags].filter(([name]) => !gone.has(name)).flatMap(([, tag]) => pointedTo(tag))
-  const others = [...state.revisions.keys()].filter(digest => !candidates.has(digest) || stays(digest))
-  const reached = closure(state, [...roots, ...others])
+  const roots = [...candidates].filter(digest => state.revisions.has(digest) && stays(digest))
+  for (const [name, tag] of state.tags) {
+    if (!gone.has(name)) for (const digest of pointedTo(tag)) if (candidates.has(digest)) roots.push(digest)
+  }
+  for (const [digest, revision] of state.revisions) {
+    if (!revision.readable || revision.references.manifests.length === 0 || candidates.has(digest)) continue
+    for (const child of children(state, digest)) if (candidates.has(child)) roots.push(child)
+  }
+  const reached = closure(state, roots)
   return new Set([...candidates].filter(digest => !reached.has(digest)))
 }
 
@@ -86,29 +92,46 @@ const COSIGN_SUFFIXES = ['', '.sig', '.att', '.sbom'] as const
  * (distribution-spec, "Referrers Tag Schema"), and cosign's tags, which add a suffix to it.
  */
 function attachedTo (state: RepositoryState, manifests: ReadonlySet<Digest>, tags: ReadonlySet<Tag>, candidates: ReadonlySet<Digest>): { tags: Tag[], manifests: Digest[] } {
+  if (manifests.size === 0) return { tags: [], manifests: [] }
   const names = [...manifests].flatMap(digest => COSIGN_SUFFIXES.map(suffix => `${referrersTag(digest)}${suffix}` as Tag))
-  const referrers = [...state.revisions].filter(([digest, revision]) =>
-    !candidates.has(digest) && revision.readable && revision.references.subject !== undefined && manifests.has(revision.references.subject))
-  return { tags: names.filter(name => state.tags.has(name) && !tags.has(name)), manifests: referrers.map(([digest]) => digest) }
+  const referrers: Digest[] = []
+  for (const [digest, revision] of state.revisions) {
+    const subject = revision.readable ? revision.references.subject : undefined
+    if (subject !== undefined && manifests.has(subject) && !candidates.has(digest)) referrers.push(digest)
+  }
+  return { tags: names.filter(name => state.tags.has(name) && !tags.has(name)), manifests: referrers }
 }
 
 /** Something that stays, cannot be read, and so may reach anything. */
-function hiding (state: RepositoryState, remaining: readonly Digest[], gone: ReadonlySet<Tag>): Damage | undefined {
-  for (const digest of remaining) {
-    const revision = state.revisions.get(digest)!
-    if (!revision.readable) return revision.damage
+function hiding (state: RepositoryState, manifests: ReadonlySet<Digest>, gone: ReadonlySet<Tag>): Damage | undefined {
+  for (const [digest, revision] of state.revisions) {
+    if (!revision.readable && !manifests.has(digest)) return revision.damage
   }
-  const blindTag = [...state.tags].find(([name, tag]) => !gone.has(name) && pointedTo(tag).length === 0)
-  if (blindTag !== undefined) return damageOfTag(state, blindTag[0])
+  for (const [name, tag] of state.tags) {
+    if (!gone.has(name) && pointedTo(tag).length === 0) return damageOfTag(state, name)
+  }
   return state.damages.find(damage => damage.kind === 'tree')
 }
 
 export const damageOfTag = (state: RepositoryState, tag: Tag): Damage =>
   state.damages.find(damage => damage.kind === 'tag' && damage.path.includes(`/${tag}/`)) ?? { kind: 'tag', path: tag, reason: 'it is not known what the tag points to' }
 
-function isEmptied (state: RepositoryState, manifests: ReadonlySet<Digest>, leftTags: readonly Tag[], layers: readonly Digest[], options: PlanOptions): boolean {
-  const left = [...state.revisions.keys()].some(digest => !manifests.has(digest))
-  return !left && leftTags.length === 0 && layers.length === state.layers.size && state.exists && !state.uploads.some(upload => options.uploading(upload))
+/** Entries in the histories of the tags that stay. */
+function historyOf (state: RepositoryState, gone: ReadonlySet<Tag>, manifests: ReadonlySet<Digest>): Plan['history'] {
+  const entries: Array<{ tag: Tag, digest: Digest }> = []
+  for (const [tag, { history }] of state.tags) {
+    if (!gone.has(tag)) for (const digest of history) if (manifests.has(digest)) entries.push({ tag, digest })
+  }
+  return entries
+}
+
+function isEmptied (state: RepositoryState, gone: { tags: ReadonlySet<Tag>, manifests: ReadonlySet<Digest>, layers: readonly Digest[] }, options: PlanOptions): boolean {
+  return state.exists && gone.layers.length === state.layers.size && isWithin(state.revisions, gone.manifests) && isWithin(state.tags, gone.tags) && !state.uploads.some(upload => options.uploading(upload))
+}
+
+function isWithin<Name> (names: ReadonlyMap<Name, unknown>, set: ReadonlySet<Name>): boolean {
+  for (const name of names.keys()) if (!set.has(name)) return false
+  return true
 }
 
 export function histories (state: RepositoryState, tags: Iterable<Tag>): Digest[] {
