@@ -1,0 +1,92 @@
+/** Delgate, a door, and a registry behind it, and what tests of interleavings have in common. */
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { pull } from './client.js'
+import { startGate, type Gate, type PartialSettings } from './delgate.js'
+import { openDoor, type Door } from './door.js'
+import { header, json, request, type Answer } from './http.js'
+import type { Content } from './images.js'
+import { jobAt } from './jobs.js'
+import { startRegistry, type BareRegistry, type RegistryOptions } from './registry.js'
+import { until } from './temporary.js'
+import type { RegistryTool } from './tools.js'
+
+export interface Guarded extends Gate {
+  readonly door: Door
+  readonly registry: BareRegistry
+}
+
+export interface GuardedOptions {
+  readonly registry?: RegistryOptions
+  readonly drain?: PartialSettings['drain']
+}
+
+/**
+ * Starts all three. Nobody may collect or restart this registry: where Delgate tried to, the command would fail, and
+ * its job with it.
+ */
+export async function startGuarded (t: Test, tool: RegistryTool, options: GuardedOptions = {}): Promise<Guarded> {
+  const registry = await startRegistry(t, tool, options.registry)
+  const door = await openDoor(t, registry.url)
+  const gate = await startBehind(t, { door, registry }, options)
+  const status = json(await request(gate.url, 'GET', '/delgate/v1/status'))
+  if (status.collector !== 'online' || status.freshness !== 'evict') throw new Error(`not online and evict: ${JSON.stringify(status)}`)
+  return { ...gate, door, registry }
+}
+
+/** Starts a gate at a door; another one may have been there before. */
+export async function startBehind (t: Test, { door, registry }: Pick<Guarded, 'door' | 'registry'>, { drain }: GuardedOptions = {}): Promise<Gate> {
+  const command = { collect: ['false'], restart: ['false'] }
+  return await startGate(t, registry.tool, { files: registry, settings: { registry: { controller: 'command', url: door.url, config: registry.config, command }, drain: { pullIdleSeconds: 2, ...drain } } })
+}
+
+/** Headers by which the gate tells clients apart. */
+export const as = (name: string): { readonly headers: { readonly 'user-agent': string } } => ({ headers: { 'user-agent': name } })
+
+/** Waits until a job has run as far as it could, and had to leave something that is leased. */
+export async function leavesSomething (base: string, answer: Answer): Promise<void> {
+  await until('the job has left something', async () => {
+    const job = await jobAt(base, header(answer, 'location')!)
+    if (job.state === 'failed' || job.state === 'done') throw new Error(`the job did not leave anything: ${JSON.stringify(job)}`)
+    return job.state === 'queued' && job.nextAttemptAt !== undefined
+  })
+}
+
+/** Waits until a job's collection is under way. */
+export async function collects (base: string, answer: Answer): Promise<void> {
+  await until('the collection runs', async () => (await jobAt(base, header(answer, 'location')!)).phase === 'collect')
+}
+
+/** Waits until this many writing requests have come to the gate, those that wait for their turn included. */
+export async function writing (base: string, count: number): Promise<void> {
+  await until(`${count} requests write`, async () => {
+    const { traffic } = json<{ traffic: { writes: number } }>(await request(base, 'GET', '/delgate/v1/status'))
+    return traffic.writes >= count
+  })
+}
+
+/** Pulls from a registry that remembers nothing: what it has is on the disk. */
+export async function pullFresh (t: Test, { registry }: Pick<Guarded, 'registry'>, repository: string, reference: string, content: Content): Promise<void> {
+  const fresh = await startRegistry(t, registry.tool, {}, registry)
+  await pull(fresh.url, repository, reference, content)
+  await fresh.stop()
+}
+
+/** Whether something is there; the path is relative to `docker/registry/v2`. */
+export async function isThere ({ storage }: Pick<Gate, 'storage'>, path: string): Promise<boolean> {
+  return await access(join(storage, 'docker/registry/v2', path)).then(() => true, () => false)
+}
+
+export const blobPath = (digest: string): string => `blobs/sha256/${digest.slice(7, 9)}/${digest.slice(7)}/data`
+export const layerPath = (repository: string, digest: string): string => `repositories/${repository}/_layers/sha256/${digest.slice(7)}/link`
+
+/** Whether Delgate has told the registry to forget this. */
+export function wasForgotten ({ log }: Door, digest: string): boolean {
+  return log.some(({ method, path }) => method === 'DELETE' && path.endsWith(digest))
+}
+
+/** How many uploads have been opened at the registry in a repository. */
+export function uploadsOpened ({ log }: Door, repository: string): number {
+  return log.filter(({ method, path }) => method === 'POST' && path.startsWith(`/v2/${repository}/blobs/uploads/`)).length
+}
