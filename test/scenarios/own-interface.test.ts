@@ -8,6 +8,7 @@ import { assertClean, listing } from '../support/disk.js'
 import { expectStatus, header, json, open, request, start } from '../support/http.js'
 import { blobsOf, digestsOf, image, index, layer, multiArchitecture } from '../support/images.js'
 import { allJobs, del, deleted, jobAt, jobEnded, receiptOf, type Job } from '../support/jobs.js'
+import { REGISTRY_PAIR } from '../support/pairs.js'
 import { until } from '../support/temporary.js'
 import { eachRegistry } from '../support/tools.js'
 
@@ -81,7 +82,7 @@ await eachRegistry(t, 'a job can be watched as it happens', async (t, tool) => {
 })
 
 await eachRegistry(t, 'a job that waits can be cancelled; the next collection takes what it left', async (t, tool) => {
-  const gate = await startGate(t, tool, { settings: { collection: { quietSeconds: 3, maximumDelaySeconds: 3 } } })
+  const gate = await startGate(t, tool, { settings: { collection: { ...REGISTRY_PAIR.collection, quietSeconds: 3, maximumDelaySeconds: 3 } } })
   const content = await image('cancelled')
   await push(gate.url, 'team/app', 'v1', content)
   const location = header(expectStatus(await del(gate.url, '/v2/team/app/manifests/v1'), 202, 'DELETE'), 'location')!
@@ -140,7 +141,7 @@ async function traffic (gate: Gate): Promise<{ reads: number, writes: number }> 
 }
 
 await eachRegistry(t, 'whoever waits for a job is answered when Delgate stops', async (t, tool) => {
-  const gate = await startGate(t, tool, { settings: { collection: { quietSeconds: 600, maximumDelaySeconds: 600 } } })
+  const gate = await startGate(t, tool, { settings: { collection: { ...REGISTRY_PAIR.collection, quietSeconds: 600, maximumDelaySeconds: 600 } } })
   await push(gate.url, 'team/app', 'v1', await image('waits'))
   await push(gate.url, 'team/app', 'v2', await image('waits too'))
   const first = expectStatus(await del(gate.url, '/v2/team/app/manifests/v1'), 202, 'DELETE')
