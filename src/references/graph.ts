@@ -21,6 +21,14 @@ const [TARGET, OWNER, NEXT_OF_OWNER, NEXT_OF_TARGET, PREVIOUS_OF_TARGET] = [0, 1
 /** Fields of a link. */
 const [REPOSITORY, NEXT] = [0, 1]
 
+/**
+ * How a repository links a manifest. `name`: the link bears its name, but does not say that it is this manifest: that
+ * is a use of the manifest, not of what it refers to.
+ */
+export type LinkKind = 'manifest' | 'name'
+/** A repository's number as it stands in a link. */
+const stored = (repository: number, kind: LinkKind): number => kind === 'manifest' ? repository : -1 - repository
+
 export class Graph {
   readonly #references = new Cells(5)
   readonly #links = new Cells(2)
@@ -35,9 +43,8 @@ export class Graph {
 
   /** Whether the references of a manifest are known. */
   isRead (manifest: number): boolean { return this.#get(manifest, REFERENCES) !== NONE }
-  isLinked (manifest: number): boolean { return this.#get(manifest, LINKS) !== NONE }
   /** Whether it is linked, or used by what is linked. */
-  isUsed (id: number): boolean { return this.#get(id, USES) !== NONE || this.isLinked(id) }
+  isUsed (id: number): boolean { return this.#get(id, USES) !== NONE || this.#get(id, LINKS) !== NONE }
 
   /** Notes what a manifest refers to. */
   refer (manifest: number, targets: Iterable<Digest>): void {
@@ -47,28 +54,28 @@ export class Graph {
   }
 
   /** Adds a link; a repository may link a manifest more than once. */
-  link (manifest: number, repository: number): void {
+  link (manifest: number, repository: number, kind: LinkKind): void {
     const link = this.#links.allocate()
-    if (!this.isLinked(manifest)) this.#manifests++
-    this.#links.set(link, REPOSITORY, repository)
-    this.#links.set(link, NEXT, this.#get(manifest, LINKS))
+    const first = this.#get(manifest, LINKS)
+    if (first === NONE) this.#manifests++
+    this.#links.set(link, REPOSITORY, stored(repository, kind))
+    this.#links.set(link, NEXT, first)
     this.#set(this.digests.hold(manifest), LINKS, link)
   }
 
-  /** Removes one link of a repository; with the last link to a manifest its references go. @returns whether it was the last */
-  unlink (manifest: number, repository: number): boolean {
+  /** Removes one link of a repository; with the last, what the manifest refers to goes. @returns whether it was the last of its kind */
+  unlink (manifest: number, repository: number, kind: LinkKind): boolean {
+    const wanted = stored(repository, kind)
     let before = NONE
     let link = this.#get(manifest, LINKS)
-    while (link !== NONE && this.#links.get(link, REPOSITORY) !== repository) link = this.#links.get(before = link, NEXT)
+    while (link !== NONE && this.#links.get(link, REPOSITORY) !== wanted) link = this.#links.get(before = link, NEXT)
     if (link === NONE) throw new Error('the repository has no such link')
     if (before === NONE) this.#set(manifest, LINKS, this.#links.get(link, NEXT))
     else this.#links.set(before, NEXT, this.#links.get(link, NEXT))
     this.#links.release(link)
-    const isLast = !this.isLinked(manifest)
-    if (isLast) {
-      this.#manifests--
-      this.forget(manifest)
-    }
+    if (this.#get(manifest, LINKS) === NONE) this.#manifests--
+    const isLast = kind === 'manifest' && this.#linking(manifest).next().done === true
+    if (isLast) this.forget(manifest)
     this.digests.release(manifest)
     return isLast
   }
@@ -86,7 +93,10 @@ export class Graph {
 
   /** The repositories that link it, or a manifest that uses it; some more than once. */
   * users (id: number): Generator<number> {
-    yield * this.#linking(id)
+    for (let link = this.#get(id, LINKS); link !== NONE; link = this.#links.get(link, NEXT)) {
+      const repository = this.#links.get(link, REPOSITORY)
+      yield repository < 0 ? -1 - repository : repository
+    }
     for (let reference = this.#get(id, USES); reference !== NONE; reference = this.#references.get(reference, NEXT_OF_TARGET)) {
       yield * this.#linking(this.#references.get(reference, OWNER))
     }
@@ -108,7 +118,10 @@ export class Graph {
   }
 
   * #linking (manifest: number): Generator<number> {
-    for (let link = this.#get(manifest, LINKS); link !== NONE; link = this.#links.get(link, NEXT)) yield this.#links.get(link, REPOSITORY)
+    for (let link = this.#get(manifest, LINKS); link !== NONE; link = this.#links.get(link, NEXT)) {
+      const repository = this.#links.get(link, REPOSITORY)
+      if (repository >= 0) yield repository
+    }
   }
 
   #add (owner: number, target: number): void {

@@ -29,6 +29,8 @@ import { Touched } from './touched.js'
 export interface ReferenceIndexOptions {
   /** The clock of the file system, milliseconds since the epoch. */
   readonly now?: () => number
+  /** What files are read with. */
+  readonly disk?: PacedDisk
 }
 
 export interface ReferenceIndexStats {
@@ -45,7 +47,7 @@ export interface ReferenceIndexStats {
 export class ReferenceIndex {
   readonly #memory = new Memory()
   readonly #touched = new Touched(this.#memory.digests)
-  readonly #disk = new PacedDisk()
+  readonly #disk: PacedDisk
   readonly #now: () => number
   #isComplete = false
   #isPassing = false
@@ -60,6 +62,7 @@ export class ReferenceIndex {
   /** @param reader reads the registry's tree */
   constructor (private readonly reader: TreeReader, options: ReferenceIndexOptions = {}) {
     this.#now = options.now ?? Date.now
+    this.#disk = options.disk ?? new PacedDisk()
   }
 
   /** Whether everything that was linked at the start is known. */

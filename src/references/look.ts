@@ -11,18 +11,19 @@ import type { Sources } from './watch.js'
 export class Looker {
   constructor (private readonly memory: Memory, private readonly touched: Touched, private readonly sources: Sources) {}
 
-  /** Reads the revisions that are vacant or damaged. */
+  /** Reads the revisions that are vacant, damaged, or hold another digest: a push may have mended those. */
   async revisions (repository: Repository): Promise<void> {
     const { oddities } = repository
     if (oddities === undefined) return
-    await each([...oddities.vacant, ...oddities.damaged.keys()], async id => { await this.#revision(repository, id) })
+    await each([...oddities.vacant, ...oddities.damaged.keys(), ...oddities.renamed.keys()], async id => { await this.#revision(repository, id) })
   }
 
-  /** Reads the layers that are new, damaged, or not known well. */
+  /** Reads the layers that are new, damaged, or not known well; and those named by sha256 that hold another digest, which no registry writes. */
   async layers (repository: Repository): Promise<void> {
     const { oddities } = repository
     if (oddities === undefined) return
-    const strays = [...oddities.aliases.keys()].filter(id => !this.memory.hasLayer(repository, id))
+    const { memory } = this
+    const strays = [...oddities.aliases.keys()].filter(id => !memory.hasLayer(repository, id) || algorithmOf(memory.digests.digest(id)) === 'sha256')
     await each([...new Set([...oddities.vacantLayers, ...oddities.damagedLayers.keys(), ...oddities.unknown, ...strays])], async id => { await this.#layer(repository, id) })
   }
 

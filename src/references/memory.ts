@@ -78,8 +78,8 @@ export class Memory {
     else this.#link(repository, id, next.manifest)
     if (before.kind !== next.kind) (before.kind === 'vacant' ? repository.oddities?.vacant : before.kind === 'damaged' ? repository.oddities?.damaged : undefined)?.delete(id)
     if (before.kind === 'link' && next.kind !== 'link') repository.oddities?.renamed.delete(id)
-    if (before.kind !== 'vacant') this.#unlink(repository, id)
-    if (before.kind === 'link' && before.manifest !== id) this.#unlink(repository, before.manifest)
+    if (before.kind === 'link' && this.graph.unlink(before.manifest, repository.number, 'manifest')) this.unreadable.delete(before.manifest)
+    if (before.kind === 'damaged' || (before.kind === 'link' && before.manifest !== id)) this.graph.unlink(id, repository.number, 'name')
   }
 
   /** Removes the entry of a revision that is no more in its directory. */
@@ -155,18 +155,14 @@ export class Memory {
 
   #damage (repository: Repository, id: number, damage: Damage): void {
     repository.odd.damaged.set(id, damage)
-    this.graph.link(id, repository.number)
+    this.graph.link(id, repository.number, 'name')
   }
 
   #link (repository: Repository, id: number, manifest: number): void {
     if (manifest === id) repository.oddities?.renamed.delete(id)
     else repository.odd.renamed.set(id, manifest)
-    if (manifest !== id) this.graph.link(id, repository.number)
-    this.graph.link(manifest, repository.number)
+    if (manifest !== id) this.graph.link(id, repository.number, 'name')
+    this.graph.link(manifest, repository.number, 'manifest')
     if (!this.graph.isRead(manifest) && !this.unreadable.has(manifest)) this.unreadable.set(manifest, UNREAD)
-  }
-
-  #unlink (repository: Repository, manifest: number): void {
-    if (this.graph.unlink(manifest, repository.number)) this.unreadable.delete(manifest)
   }
 }
