@@ -15,7 +15,9 @@ import { writeRegistryConfig } from '../support/registry.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { skipWithout, tool, type RegistryTool } from '../support/tools.js'
 
-const SEEDS = Number(process.env.SEEDS ?? 40)
+/** Enough that every kind of damage occurs. */
+const SEEDS_DEFAULT = 40
+const SEEDS = Number(process.env.SEEDS ?? SEEDS_DEFAULT)
 const FIRST_SEED = Number(process.env.SEED ?? 1)
 
 const damageOf = (seed: number): DamageKind => (['none', 'any', 'harmless', 'any'] as const)[seed % 4]!
@@ -78,5 +80,5 @@ await t.test('collections of random registries, beside the registry\'s own', { s
       if (more.length > 0) t.ok(saysWhy(job), 'what it leaves, it leaves for a reason', { details, more, withReason: seen.withReason++ })
     })
   }
-  t.ok(seen.removed > SEEDS && seen.verdicts > SEEDS / 2 && seen.withReason > 0, JSON.stringify(seen))
+  t.ok(SEEDS < SEEDS_DEFAULT || (seen.removed > SEEDS && seen.verdicts > SEEDS / 2 && seen.withReason > 0), JSON.stringify(seen))
 })

@@ -1,75 +1,94 @@
 /**
- * Many clients at once, for a bounded time: whoever got a 201 can pull every byte until that tag is deleted, and nobody
- * sees an error, while deletions, collections and restarts go on all the time.
+ * Many clients at once, for a bounded time: a push that got its 201 can be pulled, with the right bytes, until somebody
+ * deletes it, and nobody sees an error or a hang, while deletions and collections go on all the time.
+ * A long run: `npm run torture`.
  */
-import t from 'tap'
-import { manifestStatus, pull, push } from '../support/client.js'
-import { startGate } from '../support/delgate.js'
-import { assertClean } from '../support/disk.js'
-import { expectStatus, request } from '../support/http.js'
-import { image, layer, type Image, type Layer } from '../support/images.js'
-import { del, jobEnded } from '../support/jobs.js'
-import { eachRegistry } from '../support/tools.js'
+import t, { type Test } from 'tap'
+import { startGate, type Gate } from '../support/delgate.js'
+import { dryRunGarbage, startRegistry } from '../support/registry.js'
+import { layer } from '../support/images.js'
+import { allJobs, hasEnded } from '../support/jobs.js'
+import { eachPair } from '../support/pairs.js'
+import { Chance } from '../support/random.js'
+import { until } from '../support/temporary.js'
+import { collect, collector, deleter, puller, pull, pusher, randomContent, type Arena } from '../support/torture-clients.js'
+import { TortureModel } from '../support/torture-model.js'
 
-const CLIENTS = 4
-/** How long it goes on; a long run: `DURATION_SECONDS=600 npx tap test/scenarios/torture.test.ts`. */
+const PUSHERS = 3
+const PULLERS = 2
+const DELETERS = 2
+const SHARED_LAYERS = 5
+const STOCK = 8
+/** How long it goes on with each pair and registry. */
 const DURATION_SECONDS = Number(process.env.DURATION_SECONDS ?? 12)
 const SEED = Number(process.env.SEED ?? 1)
 
-/** A small generator (mulberry32), so that a run can be repeated by its seed. */
-function random (seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6D2B79F5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+async function arenaFor (gate: Gate): Promise<Arena> {
+  const chance = new Chance(SEED)
+  const shared = await Promise.all(Array.from({ length: SHARED_LAYERS }, async (_, at) => await layer(`shared ${at}`)))
+  const stock = []
+  for (let at = 0; at < STOCK; at++) stock.push(await randomContent(`stock ${at}`, shared, chance))
+  const end = Date.now() + DURATION_SECONDS * 1000
+  return {
+    url: gate.url,
+    tool: gate.tool,
+    model: new TortureModel(['team/app0', 'team/app1', 'app2'], ['v1', 'v2', 'v3', 'latest']),
+    shared,
+    stock,
+    isOver: () => Date.now() > end,
+    done: { pushes: 0, pulls: 0, missed: 0, deletions: 0, collections: 0 }
   }
 }
 
-await eachRegistry(t, 'scenario 26: pushes, pulls, deletions and collections in loops: no error, no wrong byte', async (t, tool) => {
-  const gate = await startGate(t, tool)
-  const shared = await Promise.all(Array.from({ length: 4 }, async (_, at) => await layer(`shared ${at}`)))
-  const end = Date.now() + DURATION_SECONDS * 1000
-  const done = { pushes: 0, pulls: 0, deletions: 0 }
-  const content = async (name: string, choose: () => number): Promise<Image> => {
-    const layers: Layer[] = shared.filter(() => choose() < 0.5)
-    if (choose() < 0.7) layers.push(await layer(name))
-    return await image(name, { layers: layers.length > 0 ? layers : [shared[0]!] })
-  }
-  const client = async (number: number): Promise<void> => {
-    const choose = random(SEED * 1000 + number)
-    const agent = { headers: { 'user-agent': `client-${number}` } }
-    const own = new Map<string, Image>()
-    for (let round = 0; Date.now() < end; round++) {
-      const [repository, tag] = [`team/app${Math.floor(choose() * 3)}`, `c${number}-${Math.floor(choose() * 3)}`]
-      const key = `${repository} ${tag}`
-      const known = own.get(key)
-      if (known === undefined || choose() < 0.4) {
-        // Now and then the very same image again, right after it was deleted.
-        const next = await content(choose() < 0.4 ? `same ${number}` : `${number}/${round}`, choose)
-        await push(gate.url, repository, tag, next, agent)
-        own.set(key, next)
-        done.pushes++
-      } else if (choose() < 0.8) {
-        expectStatus(await del(gate.url, `/v2/${repository}/manifests/${tag}`), 202, `DELETE ${key}`)
-        own.delete(key)
-        t.equal(await manifestStatus(gate.url, repository, tag), 404, `${key} is gone`)
-        done.deletions++
-      }
-      for (const [name, expected] of own) {
-        const [where, what] = name.split(' ') as [string, string]
-        await pull(gate.url, where, what, expected, agent)
-        done.pulls++
-      }
+/** All clients until the time is over, or the first of them sees what nobody may see. */
+async function torment (arena: Arena): Promise<void> {
+  let failed = false
+  const stopping: Arena = { ...arena, isOver: () => failed || arena.isOver() }
+  let number = 0
+  const start = (kind: typeof pusher, count: number): Array<Promise<void>> => Array.from({ length: count }, async () => {
+    const client = ++number
+    await kind(stopping, `client-${client}`, new Chance(SEED * 1000 + client))
+  })
+  const clients = [...start(pusher, PUSHERS), ...start(puller, PULLERS), ...start(deleter, DELETERS), collector(stopping)]
+  const results = await Promise.allSettled(clients.map(async client => {
+    try {
+      await client
+    } catch (error) {
+      failed = true
+      throw error
     }
-    for (const key of own.keys()) expectStatus(await del(gate.url, `/v2/${key.replace(' ', '/manifests/')}`), 202, `DELETE ${key}`)
-  }
-  const collect = async (): Promise<void> => {
-    while (Date.now() < end) await jobEnded(gate.url, expectStatus(await request(gate.url, 'POST', '/delgate/v1/collections'), 202, 'POST collections'))
-  }
-  await Promise.all([...Array.from({ length: CLIENTS }, async (_, number) => { await client(number) }), collect()])
-  t.ok(done.pushes > 5 && done.pulls > 5 && done.deletions > 0, JSON.stringify(done))
-  t.equal((await jobEnded(gate.url, expectStatus(await request(gate.url, 'POST', '/delgate/v1/collections'), 202, 'the last one'))).state, 'done')
-  await assertClean(t, gate, { repositories: ['team/app0', 'team/app1', 'team/app2'] })
+  }))
+  const errors = results.flatMap(result => result.status === 'rejected' ? [result.reason as Error] : [])
+  if (errors.length > 0) throw new AggregateError(errors, `seed ${SEED}: ${errors.map(({ message }) => message).join('; ')}`)
+}
+
+/** Once running leases are over, a collection leaves nothing that the registry's own collector would find. */
+async function assertNothingEligible (gate: Gate): Promise<void> {
+  await until('every job ends', async () => (await allJobs(gate.url)).every(hasEnded), 60_000)
+  await until('nothing is eligible any more', async () => {
+    await collect(gate.url)
+    const { blobs, manifests, layerLinks } = await dryRunGarbage(gate.tool, gate.config)
+    return blobs + manifests + layerLinks === 0
+  }, 60_000, 500)
+}
+
+async function assertPulls (t: Test, url: string, arena: Arena, where: string): Promise<void> {
+  const done = { pushes: 0, pulls: 0, missed: 0, deletions: 0, collections: 0 }
+  for (const slot of arena.model.slots) await t.resolves(pull({ ...arena, url, done }, slot), `${slot.name} ${where}`)
+}
+
+await eachPair(t, 'scenario 26: pushes, pulls, deletions and collections in loops: no error, no wrong byte', async (t, tool, { collection }) => {
+  t.setTimeout(DURATION_SECONDS * 1000 + 240_000)
+  const gate = await startGate(t, tool, { settings: { collection, drain: { pullIdleSeconds: 2 } } })
+  const arena = await arenaFor(gate)
+  await torment(arena)
+  const { pushes, pulls, deletions, collections } = arena.done
+  t.ok(pushes > 5 && pulls > 5 && deletions > 0 && collections > 0, JSON.stringify(arena.done))
+  await assertNothingEligible(gate)
+  t.same((await allJobs(gate.url)).filter(job => job.state !== 'done'), [], 'every job is done')
+  await assertPulls(t, gate.url, arena, 'is what it must be')
+  await gate.close()
+  const bare = await startRegistry(t, tool, {}, gate)
+  await assertPulls(t, bare.url, arena, 'is so too after a restart of the registry, with an empty cache')
+  await bare.stop()
 })
