@@ -11,6 +11,7 @@ import { basic, expectStatus, header, json, open, request, type RequestOptions }
 import { blobOf, image, noise, type Blob } from '../support/images.js'
 import { push, uploadBlob } from '../support/client.js'
 import { del, jobEnded } from '../support/jobs.js'
+import { REGISTRY_PAIR } from '../support/pairs.js'
 import { writeRegistryConfig } from '../support/registry.js'
 import { startSupervisedGate } from '../support/supervised.js'
 import { temporaryDirectory, until } from '../support/temporary.js'
@@ -78,9 +79,9 @@ await eachRegistry(t, 'a registry that is killed, again and again: the client ge
 })
 
 await eachRegistry(t, 'a restart does not wait for a download, and the client gets every byte', async (t, tool) => {
-  const gate = await startWrappedGate(t, tool)
+  const gate = await startWrappedGate(t, tool, { settings: { collection: REGISTRY_PAIR.collection } })
   await uploadBlob(gate.url, 'app', BIG)
-  await push(gate.url, 'app', 'v1', await image('keeps the repository'))
+  await push(gate.url, 'app', 'v1', await image('keeps the repository', { layers: [{ ...BIG, diffId: BIG.digest }] }))
   await push(gate.url, 'victim', 'v1', await image('victim'))
   const reading = await begin(gate)
   const first = await take(reading, 1_000_000)
@@ -93,7 +94,7 @@ await eachRegistry(t, 'a restart does not wait for a download, and the client ge
 })
 
 await eachRegistry(t, 'a registry that is stopped before it is started: the client gets every byte', async (t, tool) => {
-  const gate = await startSupervisedGate(t, tool)
+  const gate = await startSupervisedGate(t, tool, { settings: { collection: REGISTRY_PAIR.collection } })
   await uploadBlob(gate.url, 'app', BIG)
   await push(gate.url, 'app', 'v1', await image('keeps the repository', { layers: [{ ...BIG, diffId: BIG.digest }] }))
   await push(gate.url, 'victim', 'v1', await image('victim'))

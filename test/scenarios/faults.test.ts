@@ -8,13 +8,14 @@ import { startWrappedGate, type PartialSettings, type WrappedGate } from '../sup
 import { assertClean } from '../support/disk.js'
 import { del, jobAt, jobEnded, receiptOf } from '../support/jobs.js'
 import { REGISTRY_PAIR } from '../support/pairs.js'
+import { startSupervisedGate } from '../support/supervised.js'
 import { until } from '../support/temporary.js'
 import { eachRegistry, type RegistryTool } from '../support/tools.js'
 import { FAILURE_OUTPUT } from '../support/wrapper.js'
 
 /** A gate with `app:v1` to keep and `victim:v1` to delete, where the registry itself collects. */
-async function prepared (t: Test, tool: RegistryTool, settings: PartialSettings = {}) {
-  const gate = await startWrappedGate(t, tool, { settings: { ...settings, collection: { ...REGISTRY_PAIR.collection, ...settings.collection } } })
+async function prepared (t: Test, tool: RegistryTool, settings: PartialSettings = {}, start = startWrappedGate) {
+  const gate = await start(t, tool, { settings: { ...settings, collection: { ...REGISTRY_PAIR.collection, ...settings.collection } } })
   const content = await image('content')
   const victim = await image('victim')
   await push(gate.url, 'app', 'v1', content)
@@ -26,7 +27,8 @@ const deleteVictim = async (gate: WrappedGate): Promise<Answer> => expectStatus(
 const status = async (gate: WrappedGate) => request(gate.url, 'GET', '/delgate/v1/status')
 
 await eachRegistry(t, 'scenario 29: requests wait for a slow registry, and are told to come back when the bound is reached', async (t, tool) => {
-  const { gate, content, victim } = await prepared(t, tool, { hold: { timeoutSeconds: 1 } })
+  // A registry that is stopped before it is started.
+  const { gate, content, victim } = await prepared(t, tool, { hold: { timeoutSeconds: 1 } }, startSupervisedGate)
   await gate.wrapper.on('serve-waits')
   const answer = await deleteVictim(gate)
   await until('the restart has begun', async () => !await stillOldServer(gate))
@@ -67,7 +69,7 @@ async function stillOldServer (gate: WrappedGate): Promise<boolean> {
 }
 
 await eachRegistry(t, 'scenario 29: more requests than may wait are told to come back at once', async (t, tool) => {
-  const { gate } = await prepared(t, tool, { hold: { timeoutSeconds: 30, maximumRequests: 3 } })
+  const { gate } = await prepared(t, tool, { hold: { timeoutSeconds: 30, maximumRequests: 3 } }, startSupervisedGate)
   await gate.wrapper.on('serve-waits')
   await deleteVictim(gate)
   await until('the restart has begun', async () => !await stillOldServer(gate))
@@ -88,6 +90,23 @@ await eachRegistry(t, 'scenario 29: more requests than may wait are told to come
   await gate.wrapper.off('serve-waits')
   const statuses = (await Promise.all(all)).map((answer) => answer.status)
   t.equal(statuses.filter((one) => one === 200).length, 3, 'the ones that waited are answered')
+})
+
+await eachRegistry(t, 'scenario 29: where the new registry starts before the old one stops, a slow one holds up no pull', async (t, tool) => {
+  const { gate, content, victim } = await prepared(t, tool)
+  await gate.wrapper.on('serve-waits')
+  const answer = await deleteVictim(gate)
+  await until('the restart has begun', async () => !await stillOldServer(gate))
+  await pull(gate.url, 'app', 'v1', content)
+  t.equal((await request(gate.url, 'GET', '/readyz')).status, 200)
+  const another = await image('pushed during the restart')
+  const pushed = push(gate.url, 'app', 'v2', another)
+  t.equal(await Promise.race([pushed, sleep(300, 'waits')]), 'waits', 'the old one remembers what was swept: pushes wait')
+  await gate.wrapper.off('serve-waits')
+  await pushed
+  t.equal((await jobEnded(gate.url, answer)).state, 'done')
+  await pull(gate.url, 'app', 'v2', another)
+  await assertClean(t, gate, { digests: digestsOf(victim), repositories: ['victim'] })
 })
 
 await eachRegistry(t, 'scenario 31: a killed registry is 502 or 503 in OCI JSON, and comes back by itself', async (t, tool) => {
