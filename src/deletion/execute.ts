@@ -3,6 +3,7 @@
  * dangling reference: tags, then revisions, then layer links, then the directories. Each step may be repeated.
  */
 import { dirname } from 'node:path'
+import { each } from '../storage/concurrency.js'
 import * as paths from '../storage/paths.js'
 import { NOTHING, plus, type Extent, type TreeWriter } from '../storage/write.js'
 import type { Tombstones } from '../traffic/tombstones.js'
@@ -73,7 +74,17 @@ const manifestPaths = (plan: Plan): string[] => [
 /** `_manifests` first: a repository with only `_layers` is harmless to both versions of the registry's collector. */
 const wholeRepository = (plan: Plan): string[] => [paths.manifestsDirectory(plan.repository), paths.layersDirectory(plan.repository), paths.uploadsDirectory(plan.repository)]
 
+/** Removes directories, some at a time: none of them holds another. When it fails, nothing is being removed any more. */
 async function removeAll (tree: TreeWriter, directories: readonly string[]): Promise<Extent> {
+  let extent = NOTHING
+  await each(directories, async directory => {
+    const removed = await tree.remove(directory)
+    extent = plus(extent, removed)
+  })
+  return extent
+}
+
+async function removeInOrder (tree: TreeWriter, directories: readonly string[]): Promise<Extent> {
   let extent = NOTHING
   for (const directory of directories) extent = plus(extent, await tree.remove(directory))
   return extent
@@ -81,7 +92,7 @@ async function removeAll (tree: TreeWriter, directories: readonly string[]): Pro
 
 /** Directories of the repository that this plan emptied; those above it are left to a time when nobody writes. */
 async function removeDirectories (plan: Plan, tree: TreeWriter): Promise<Extent> {
-  if (plan.empties) return await removeAll(tree, wholeRepository(plan))
+  if (plan.empties) return await removeInOrder(tree, wholeRepository(plan))
   const within = `${paths.repositoryDirectory(plan.repository)}/`
   const parents = parentsOf(plan).filter(path => path.startsWith(within) && paths.isPrunable(path))
   return { ...NOTHING, directories: await tree.pruneUp(parents) }

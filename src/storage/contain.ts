@@ -17,11 +17,18 @@ export async function unlessMissing<T> (result: Promise<T>): Promise<T | undefin
 
 export type Containment = 'inside' | 'missing' | 'outside'
 
+/** Where roots really are. */
+const realRoots = new Map<string, string>()
+
 /** Where a path of the tree really is. `outside`: it is reached through a symbolic link. */
 export async function contained (root: string, relative: string): Promise<Containment> {
   try {
     const real = await realpath(join(root, relative))
-    return real === join(await realpath(root), relative) ? 'inside' : 'outside'
+    const known = realRoots.get(root)
+    if (known !== undefined && real === join(known, relative)) return 'inside'
+    const realRoot = await realpath(root)
+    realRoots.set(root, realRoot)
+    return real === join(realRoot, relative) ? 'inside' : 'outside'
   } catch (error) {
     if (isMissing(error)) return 'missing'
     throw error
