@@ -1,11 +1,10 @@
 /**
  * The directories of one repository, as they were last read: each is read again only where its stamp says so.
  */
-import { lstat } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
 import { join } from 'node:path'
 import { parseDigest, type Digest } from '../oci/digest.js'
 import { parseTag, type Tag } from '../oci/name.js'
-import { unlessMissing } from './contain.js'
 import type { EntryReader } from './entries.js'
 import { sameStamp, type Stamp } from './stamp.js'
 import type { Damage } from './state.js'
@@ -63,7 +62,7 @@ export class Directories {
   async #list (directory: string): Promise<Listing<string>> {
     const known = this.#listings.get(directory)
     const readAt = Date.now()
-    const stamp = await stampOf(join(this.reader.root, directory))
+    const stamp = stampOf(await this.reader.stats(directory))
     const trusted = this.#stamps.get(directory)
     if (known !== undefined && stamp !== undefined && sameStamp(trusted, stamp) && trusted?.links === stamp.links) return known
     const damages: Damage[] = []
@@ -85,8 +84,7 @@ export class Directories {
 }
 
 /** @returns `undefined` for anything but a directory */
-async function stampOf (path: string): Promise<Counted | undefined> {
-  const stats = await unlessMissing(lstat(path))
+function stampOf (stats: Stats | undefined): Counted | undefined {
   return stats?.isDirectory() === true ? { inode: stats.ino, modifiedAt: stats.mtimeMs, changedAt: stats.ctimeMs, links: stats.nlink } : undefined
 }
 

@@ -2,13 +2,14 @@
  * Reads single entries of the registry's tree: a directory's names, a link, a tag, a manifest. Symbolic links are
  * never followed: one inside the tree is reported as damage.
  */
-import type { Dirent } from 'node:fs'
-import { lstat, open, readdir } from 'node:fs/promises'
+import { closeSync, constants, lstatSync, openSync, readSync, type Dirent, type Stats } from 'node:fs'
+import { lstat, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseDigest, type Digest } from '../oci/digest.js'
 import { parseManifest, type ManifestReferences } from '../oci/manifest.js'
 import type { RepositoryName, Tag } from '../oci/name.js'
-import { contained, unlessMissing } from './contain.js'
+import { contained, isMissing, unlessMissing } from './contain.js'
+import { PacedDisk } from './paced.js'
 import * as paths from './paths.js'
 import type { Damage, LayerState, Manifest, Revision, TagState, UploadState } from './state.js'
 
@@ -17,6 +18,9 @@ export const MANIFEST_MAXIMUM_BYTES = 4 * 1024 * 1024
 export const LINK_MAXIMUM_BYTES = 256
 /** Manifests are immutable, so what one refers to is remembered. Entries, each well under 1 KiB for usual images. */
 const MEMORY_ENTRIES = 50_000
+
+/** What has become a symbolic link since it was looked at is refused (ELOOP); a pipe does not wait for a writer. */
+const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 /** A file of the tree; `undefined` when there is none. */
 type Found = { readonly size: number, readonly modifiedAt: number, readonly regular: boolean } | undefined
@@ -33,13 +37,15 @@ export interface Entry<T> {
 
 export class EntryReader {
   readonly #memory = new Map<Digest, ManifestReferences>()
+  readonly #disk = new PacedDisk()
 
   /** @param root the directory `docker/registry/v2` of the storage */
   constructor (readonly root: string) {}
 
   /** The directories in a directory, in order of name; none when it does not exist. */
   async list (directory: string, damages: Damage[]): Promise<Dirent[]> {
-    const entries = await unlessMissing(readdir(join(this.root, directory), { withFileTypes: true })) ?? []
+    const entries: Dirent[] = []
+    await unlessMissing(this.#disk.list(join(this.root, directory), entry => { entries.push(entry) }))
     for (const entry of entries) {
       if (entry.isSymbolicLink()) damages.push({ kind: 'tree', path: join(directory, entry.name), reason: 'it is a symbolic link' })
     }
@@ -49,6 +55,7 @@ export class EntryReader {
   /** What a repository's directory holds; nothing when a symbolic link leads to it. */
   async own (name: RepositoryName, damages: Damage[]): Promise<string[]> {
     const directory = paths.repositoryDirectory(name)
+    if (!this.#disk.isLocal) await this.#disk.begin(this.root)
     if (await contained(this.root, directory) !== 'outside') return (await this.list(directory, damages)).map(entry => entry.name)
     damages.push({ kind: 'tree', path: directory, reason: 'it is reached through a symbolic link' })
     return []
@@ -154,23 +161,48 @@ export class EntryReader {
   }
 
   async #find (path: string): Promise<Found> {
-    const stats = await unlessMissing(lstat(join(this.root, path)))
+    const stats = await this.stats(path)
     return stats === undefined ? undefined : { size: stats.size, modifiedAt: stats.mtimeMs, regular: stats.isFile() }
   }
 
+  /** What is there; links are not followed. `undefined` when there is nothing. */
+  async stats (path: string): Promise<Stats | undefined> {
+    const full = join(this.root, path)
+    return await this.#disk.run(() => unlessMissingSync(() => lstatSync(full, { throwIfNoEntry: false })), async () => await unlessMissing(lstat(full)))
+  }
+
   async #read (path: string, size: number): Promise<Buffer> {
-    const file = await open(join(this.root, path), 'r')
-    try {
-      const buffer = Buffer.alloc(size)
-      const { bytesRead } = await file.read(buffer, 0, size, 0)
-      return buffer.subarray(0, bytesRead)
-    } finally {
-      await file.close()
-    }
+    const full = join(this.root, path)
+    const buffer = Buffer.allocUnsafe(size)
+    const bytes = await this.#disk.run(() => {
+      const file = openSync(full, READ_FLAGS)
+      try {
+        return readSync(file, buffer, 0, size, 0)
+      } finally {
+        closeSync(file)
+      }
+    }, async () => {
+      const file = await open(full, READ_FLAGS)
+      try {
+        return (await file.read(buffer, 0, size, 0)).bytesRead
+      } finally {
+        await file.close()
+      }
+    })
+    return buffer.subarray(0, bytes)
   }
 
   #remember (digest: Digest, references: ManifestReferences): void {
     if (this.#memory.size >= MEMORY_ENTRIES) this.#memory.delete(this.#memory.keys().next().value!)
     this.#memory.set(digest, references)
+  }
+}
+
+function unlessMissingSync<T> (result: () => T): T | undefined {
+  try {
+    return result()
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    throw error
   }
 }

@@ -49,6 +49,9 @@ export class PacedDisk {
   #slowness = 0
   #open = 0
 
+  /** Whether direct calls are safe here, as far as that is known. */
+  get isLocal (): boolean { return this.#poolFor !== Number.POSITIVE_INFINITY }
+
   /** Finds out whether direct calls are safe. @param path a directory of the tree */
   async begin (path: string): Promise<void> {
     const type = await pooled.statfs(path).then(found => found.type, () => 0)
@@ -69,7 +72,7 @@ export class PacedDisk {
   /** What is there; links are not followed. */
   stat (path: string): Found | Promise<Found> {
     this.work.stats++
-    return this.#run(() => foundDirectly(path), async () => foundOf(await unlessMissing(pooled.lstat(path))))
+    return this.run(() => foundDirectly(path), async () => foundOf(await unlessMissing(pooled.lstat(path))))
   }
 
   /** Lists a directory, however large: calls `found` for each entry. */
@@ -87,7 +90,7 @@ export class PacedDisk {
    */
   read<T> (path: string, maximum: number, parse: (bytes: Buffer) => T): T | Unread | Promise<T | Unread> {
     this.work.reads++
-    return this.#run(() => orUnread(() => this.#readDirectly(path, maximum, parse)), async () => {
+    return this.run(() => orUnread(() => this.#readDirectly(path, maximum, parse)), async () => {
       try {
         return await readPooled(path, maximum, parse)
       } catch (error) {
@@ -123,10 +126,11 @@ export class PacedDisk {
     }
   }
 
-  #run<T> (direct: () => T, pool: () => Promise<T>): T | Promise<T> {
+  /** Any operation, directly or through the thread pool. */
+  run<T> (direct: () => T, pool: () => Promise<T>): T | Promise<T> {
     if (this.#poolFor > 0) return this.#throughPool(pool)
     const start = performance.now()
-    if (start >= this.#sliceEnd) return this.breathe().then(() => this.#run(direct, pool))
+    if (start >= this.#sliceEnd) return this.breathe().then(() => this.run(direct, pool))
     try {
       return direct()
     } finally {
