@@ -40,6 +40,8 @@ export interface Pushing {
   readonly body: Buffer
   /** By which the registry stores it. */
   readonly digest: Digest
+  /** What it lists and is not there, and need not be: layers that are kept elsewhere, platforms that were left out. */
+  missing: ReadonlySet<Digest>
   /** What it lists; nothing when it cannot be understood: then the registry refuses it. */
   readonly references: ManifestReferences
   /** Ends the turn and the leases. */
@@ -60,7 +62,7 @@ export class Manifests {
     const references = parsed.outcome === 'references' ? parsed.references : NOTHING_LISTED
     const digest = `sha256:${createHash('sha256').update(body).digest('hex')}` as Digest
     const end = await this.parts.claims.beginManifest(repository, client, [digest, ...references.blobs, ...references.manifests])
-    return { repository, client, body, digest, references, end }
+    return { repository, client, body, digest, references, missing: new Set(), end }
   }
 
   /**
@@ -72,7 +74,8 @@ export class Manifests {
     const { ghosts, mayPush, writer } = this.parts
     // Stored before the registry makes a tag point to it: nobody is to meet a tag that leads nowhere.
     if (ghosts.has(own) && await mayPush(repository, credentials)) await writer.storeBlob(own, body)
-    const missing = [...await this.#missing(repository, 'blobs', references.blobs), ...await this.#missing(repository, 'manifests', references.manifests)]
+    const missing = await this.#missingOf(repository, references)
+    pushing.missing = new Set(missing.map(({ digest }) => digest))
     for (const { kind, digest } of missing) {
       if (!await this.parts.memory.remembers(kind, repository, digest, credentials)) continue
       const outcome = await this.parts.memory.forget(kind, repository, digest, credentials)
@@ -85,8 +88,9 @@ export class Manifests {
    * The registry has accepted it. Claims become references, and what it did not really store is stored.
    * @param digest by which the client may ask for it
    * @param tagged whether a tag points to it now; otherwise an index may follow, and it is leased until then
+   * @returns the answer that the client should have had: something that it lists went meanwhile, around the gate
    */
-  async accepted ({ repository, client, body, digest: stored, references }: Pushing, digest: Digest, tagged: boolean): Promise<void> {
+  async accepted ({ repository, client, body, digest: stored, references, missing }: Pushing, digest: Digest, tagged: boolean): Promise<CodedError | undefined> {
     const { sessions, tombstones, ghosts, presence, writer, linked, log } = this.parts
     tombstones.unburyManifest(repository, digest)
     ghosts.remove(stored)
@@ -95,11 +99,17 @@ export class Manifests {
       log.warn({ repository, digest: stored }, 'the registry took a manifest for stored that was not; it was stored in its place')
     }
     if (digest === stored && !await presence.manifest(repository, digest)) await writer.linkRevision(repository, digest)
+    const gone = (await this.#missingOf(repository, references)).find(one => !missing.has(one.digest))
     // No await from here on: what was leased is used now.
     linked(repository, digest, references)
     if (!tagged) sessions.lease(repository, client, digest)
     const listed = [...references.blobs, ...references.manifests]
     sessions.settle(repository, client, tagged ? [digest, ...listed] : listed)
+    return gone === undefined ? undefined : manifestBlobUnknown(gone.digest)
+  }
+
+  async #missingOf (repository: RepositoryName, { blobs, manifests }: ManifestReferences): Promise<Array<{ kind: Kind, digest: Digest }>> {
+    return [...await this.#missing(repository, 'blobs', blobs), ...await this.#missing(repository, 'manifests', manifests)]
   }
 
   /** What is not there, after what could be restored was. */

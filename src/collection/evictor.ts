@@ -8,6 +8,7 @@
  *
  * It has the repository's turn, so no manifest PUT runs and no upload begins; what runs already has its digest leased.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Digest } from '../oci/digest.js'
 import type { RepositoryName } from '../oci/name.js'
 import type { Credentials, Memory } from '../registry/memory.js'
@@ -26,6 +27,11 @@ export interface EvictorParts {
   readonly presence: Presence
 }
 
+/** How long manifest reads that began before are waited for, seconds: the registry answers them at once, if at all. */
+const READS_SECONDS = 30
+/** What is leased may be so for a moment only, by a client that asks for it and is told no. */
+const ATTEMPTS = 5
+const BETWEEN_ATTEMPTS_MS = 50
 /** How many the registry is asked about in one turn, all at once: pushes wait that long. */
 const IN_ONE_TURN = 16
 
@@ -42,7 +48,23 @@ export class Evictor {
 
   /** @throws CodedError when the registry cannot be asked */
   async evict (repository: RepositoryName, credentials: Credentials): Promise<Evicted> {
-    await this.parts.reads.settled(repository)
+    if (!await this.#readsEnd(repository)) return { outcome: 'leased' }
+    let outcome: Evicted = { outcome: 'forgotten' }
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      if (attempt > 0) await delay(BETWEEN_ATTEMPTS_MS)
+      outcome = await this.#evictAll(repository, credentials)
+      if (outcome.outcome !== 'leased') break
+    }
+    return outcome
+  }
+
+  async #readsEnd (repository: RepositoryName): Promise<boolean> {
+    const giveUp = new AbortController()
+    const late = delay(READS_SECONDS * 1000, false, { signal: giveUp.signal }).catch(() => false)
+    return await Promise.race([this.parts.reads.settled(repository).then(() => true), late]).finally(() => { giveUp.abort() })
+  }
+
+  async #evictAll (repository: RepositoryName, credentials: Credentials): Promise<Evicted> {
     const buried = this.#buried(repository)
     let leased = false
     for (let at = 0; at < buried.length; at += IN_ONE_TURN) {

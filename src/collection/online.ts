@@ -122,10 +122,16 @@ export class OnlineCollection implements Collection {
     for (const [repository, authorization] of run.touched) {
       if (run.restart !== undefined) return
       const evicted = await evictor.evict(repository, { authorization })
+      if (evicted.outcome === 'leased') this.#leave(run, repository)
       if (evicted.outcome !== 'refused') continue
       run.restart = evicted.reason
       log.warn({ repository, reason: evicted.reason }, 'the registry does not forget by being told; it will be restarted')
     }
+  }
+
+  /** What the registry could not be made to forget yet is left to a later collection; until then the gate answers for it. */
+  #leave ({ requests, unfinished }: Run, repository: RepositoryName): void {
+    for (const { id, plans } of requests) if (plans.some(plan => plan.repository === repository)) unfinished.add(id)
   }
 
   /**

@@ -22,8 +22,8 @@ const registry = {
     controller: { enum: ['process', 'docker', 'command'], default: 'process', description: 'Who runs the registry: "process" (Delgate, as its child), "docker" (a container), "command" (anything else, through configured commands). Default: process.' },
     url: { ...text, pattern: '^https?://[^\\s/?#]+[^\\s?#]*$', description: 'Where Delgate reaches the registry, http:// or https://. Needed by "docker" and "command"; "process" chooses a free port itself. No default.' },
     config: { ...text, description: 'Path of the registry\'s own config.yml. Optional: "process" generates one, "docker" looks into the container. No default.' },
-    username: { ...text, description: 'User that Delgate tells the registry to forget as, where those who delete are not known (after a crash) or may not. Optional, no default.' },
-    password: { ...text, description: 'Password of that user; better in the environment than in a file. Optional, no default.' },
+    username: { ...text, description: 'User that Delgate tells the registry to forget as, where those who delete are not known (after a crash) or may not. No default.' },
+    password: { ...text, description: 'Password of that user; better in the environment than in a file. No default.' },
     redis: {
       ...object,
       description: 'For a registry that caches in Redis.',
@@ -96,7 +96,7 @@ const work = {
       timeoutSeconds: { ...secondsOrZero, default: 120, description: 'How long open push sessions are waited for. Seconds. Default: 120.' },
       sessionIdleSeconds: { ...seconds, default: 60, description: 'A push session without a request for this long counts as ended. Seconds. Default: 60.' },
       pullIdleSeconds: { ...seconds, default: 15, description: 'What a manifest lists is kept for a client that got it, until the client has it all or has made no request for this long. Seconds. Default: 15.' },
-      transferTimeoutSeconds: { ...secondsOrZero, default: 120, description: 'How long transfers that are already running are waited for. Seconds. Default: 120.' }
+      transferTimeoutSeconds: { ...secondsOrZero, default: 120, description: 'How long running requests, downloads apart, are waited for before a restart. Seconds. Default: 120.' }
     }
   }
 } as const

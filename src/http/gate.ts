@@ -70,8 +70,8 @@ interface Passage {
   claim: (Claim & { readonly digest: Digest | undefined }) | undefined
   pushing: Pushing | undefined
   changes: Changes
-  /** The registry said that something is there which is not. */
-  deceived: boolean
+  /** What the client gets instead of the registry's answer, which is not true. */
+  instead: CodedError | undefined
   /** The status that the registry answered with. */
   status: number
   /** The registry has read what a manifest GET asks for. */
@@ -96,7 +96,7 @@ export class Gate {
    * @throws CodedError what the client should have instead of the registry's answer
    */
   enter (request: FastifyRequest, reply: FastifyReply, route: Route): Promise<void> | undefined {
-    const passage: Passage = { route, client: clientOf(request), claim: undefined, pushing: undefined, changes: {}, deceived: false, status: 0, readEnded: undefined, ends: [], closed: false, forwarded: false }
+    const passage: Passage = { route, client: clientOf(request), claim: undefined, pushing: undefined, changes: {}, instead: undefined, status: 0, readEnded: undefined, ends: [], closed: false, forwarded: false }
     reply.raw.once('close', () => { passage.closed = true; end(passage) })
     ;(request as Carrier)[kPassage] = passage
     const admitted = this.parts.admission.enter(trafficOf(request.method, route), this.#exempt(passage))
@@ -139,7 +139,7 @@ export class Gate {
         if (response !== undefined) await this.#note(request, passage, repository, response)
       } catch (error) {
         request.log.error({ err: error, repository }, 'what a push achieved could not be noted')
-        passage.deceived = passage.pushing !== undefined
+        if (passage.pushing !== undefined) passage.instead = notStored(repository, passage.pushing.digest)
       }
       passage.forwarded = false
       end(passage)
@@ -179,11 +179,10 @@ export class Gate {
   }
 
   /** What to say of content that is gone, but that the registry's cache remembers. */
-  #unknown (method: string, { route, deceived, pushing }: Passage): CodedError | undefined {
+  #unknown (method: string, { route, instead }: Passage): CodedError | undefined {
     const { tombstones } = this.parts
-    if (deceived && pushing !== undefined) return notStored(pushing.repository, pushing.digest)
-    if (!isRead(method)) return undefined
-    if (route.kind === 'blob' && (deceived || tombstones.isLayerBuried(route.repository, route.digest))) return blobUnknown(route.repository, route.digest)
+    if (instead !== undefined || !isRead(method)) return instead
+    if (route.kind === 'blob' && tombstones.isLayerBuried(route.repository, route.digest)) return blobUnknown(route.repository, route.digest)
     if (route.kind !== 'manifest' || !('digest' in route.reference) || !tombstones.isManifestBuried(route.repository, route.reference.digest)) return undefined
     return manifestUnknown(route.repository, route.reference.digest)
   }
@@ -261,11 +260,11 @@ export class Gate {
       layerLinked(repository, claim.digest)
     } else if (claim?.digest !== undefined && request.method === 'HEAD' && statusCode === 200 && !tombstones.isLayerBuried(repository, claim.digest)) {
       if (await presence.layer(repository, claim.digest)) claim.keep()
-      else passage.deceived = true
+      else passage.instead = blobUnknown(repository, claim.digest)
     }
     if (pushing !== undefined && statusCode === 201 && route.kind === 'manifest') {
       const digest = 'digest' in route.reference ? route.reference.digest : parseDigest(header(upstream, 'docker-content-digest')) ?? pushing.digest
-      await manifests.accepted(pushing, digest, 'tag' in route.reference)
+      passage.instead = await manifests.accepted(pushing, digest, 'tag' in route.reference)
       pushed(repository, route.reference, digest)
       if (digest !== pushing.digest) pushed(repository, route.reference, pushing.digest)
     }

@@ -46,7 +46,7 @@ export class JobRunner {
 
   /** Takes up what an earlier process left. */
   resume (): void {
-    if (this.store.list().some(isOpen)) this.#schedule(0)
+    if (this.store.open().length > 0) this.#schedule(0)
   }
 
   /** A job waits for the next collection. */
@@ -92,7 +92,7 @@ export class JobRunner {
 
   /** What is left decides when the next collection begins. */
   #next (): void {
-    const open = this.store.list().filter(isDue)
+    const open = this.store.open().filter(isDue)
     if (open.length === 0) return
     const dueIn = Math.min(...open.map(job => job.nextAttemptAt === undefined ? 0 : Date.parse(job.nextAttemptAt) - Date.now()))
     if (dueIn > 0) this.#schedule(dueIn / 1000)
@@ -115,26 +115,30 @@ export class JobRunner {
 
   /** Jobs that a collection may take up, the oldest first. */
   #due (): Job[] {
-    return this.store.list().filter(job => isDue(job) && !this.#taken.has(job.id)).reverse()
+    return this.store.open().filter(job => isDue(job) && !this.#taken.has(job.id))
   }
 
   /** @param mine gains the jobs, so that they can be let go of afterwards */
-  async #take (jobs: readonly Job[], mine: Set<string>): Promise<Job[]> {
+  #take (jobs: readonly Job[], mine: Set<string>): Job[] {
     jobs.forEach(({ id }) => { this.#taken.add(id); mine.add(id) })
-    return await this.#record(jobs, job => ({ ...withoutRetry(job), state: 'running', attempts: job.attempts + 1 }))
+    return jobs.map(job => {
+      const running: Job = { ...withoutRetry(job), state: 'running', attempts: job.attempts + 1 }
+      this.store.note(running)
+      return running
+    })
   }
 
   async #collect (jobs: readonly Job[], mine: Set<string>): Promise<void> {
     this.#collections++
     this.log.info({ jobs: jobs.map(job => job.id) }, 'collection begins')
-    let current = await this.#take(jobs, mine)
+    let current = this.#take(jobs, mine)
     const onPhase = (phase: CollectionPhase): void => {
       current = current.map(job => ({ ...job, phase }))
       this.log.info({ phase, jobs: current.length }, 'collection phase')
-      for (const job of current) void this.store.save(job).catch(error => { this.log.warn({ err: error, jobId: job.id }, 'the phase of a job could not be recorded') })
+      for (const job of current) this.store.note(job)
     }
     const join = async (): Promise<CollectionRequest[]> => {
-      const late = await this.#take(this.#due(), mine)
+      const late = this.#take(this.#due(), mine)
       current = [...current, ...late.map(job => ({ ...job, phase: 'collect' as const }))]
       return late.map(job => this.#toRequest(job))
     }

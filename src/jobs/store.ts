@@ -20,6 +20,8 @@ const TEMPORARY = '.tmp'
 
 export class JobStore {
   readonly #jobs = new Map<string, Job>()
+  /** Those of them that something is still owed to. */
+  readonly #open = new Set<string>()
   /** Writes of one job follow each other. */
   readonly #writes = new Map<string, Promise<void>>()
   readonly #events = new EventEmitter().setMaxListeners(0)
@@ -39,7 +41,7 @@ export class JobStore {
       if (!file.endsWith(SUFFIX)) continue
       try {
         const job = parseJob(await readFile(join(directory, file), 'utf8'))
-        store.#jobs.set(job.id, job)
+        store.#set(job)
       } catch (error) {
         onDamage(file, error)
       }
@@ -53,6 +55,9 @@ export class JobStore {
   /** All jobs, the newest first. */
   list (): Job[] { return [...this.#jobs.values()].sort((a, b) => a.id < b.id ? 1 : -1) }
 
+  /** Jobs that something is still owed to, the oldest first. */
+  open (): Job[] { return [...this.#open].map(id => this.#jobs.get(id)!) }
+
   /** Blobs that jobs named which ended before they could free them: cancelled, or given up. */
   abandoned (): Digest[] {
     return [...this.#jobs.values()].filter(job => !isOpen(job) && job.state !== 'done').flatMap(job => job.plans.flatMap(plan => plan.candidates))
@@ -62,8 +67,7 @@ export class JobStore {
   async save (job: Job): Promise<void> {
     const after = (this.#writes.get(job.id) ?? Promise.resolve()).catch(() => {}).then(async () => {
       await this.#write(job)
-      this.#jobs.set(job.id, job)
-      this.#events.emit(job.id, job)
+      this.#set(job)
     })
     this.#writes.set(job.id, after)
     try {
@@ -75,8 +79,17 @@ export class JobStore {
 
   /** Records a new state in memory even where it cannot be written, so that this process at least goes on with it. */
   async keep (job: Job): Promise<void> {
-    this.#jobs.set(job.id, job)
+    this.#set(job)
     await this.save(job)
+  }
+
+  /** Records a state that a crash may lose: the one before it leads to the same end. */
+  note (job: Job): void {
+    const writing = this.#writes.get(job.id)
+    if (writing === undefined) return this.#set(job)
+    const after = writing.catch(() => {}).then(() => { this.#set(job) })
+    this.#writes.set(job.id, after)
+    void after.finally(() => { if (this.#writes.get(job.id) === after) this.#writes.delete(job.id) })
   }
 
   /** Calls `listener` with every new state of a job; call the result to stop. */
@@ -92,8 +105,16 @@ export class JobStore {
     const forgotten = ended.filter((job, rank) => rank >= this.limits.keepMaximum || Date.parse(job.endedAt ?? job.createdAt) < oldest)
     for (const job of forgotten) {
       this.#jobs.delete(job.id)
+      this.#open.delete(job.id)
       await rm(join(this.directory, job.id + SUFFIX), { force: true })
     }
+  }
+
+  #set (job: Job): void {
+    this.#jobs.set(job.id, job)
+    if (isOpen(job)) this.#open.add(job.id)
+    else this.#open.delete(job.id)
+    this.#events.emit(job.id, job)
   }
 
   async #write (job: Job): Promise<void> {

@@ -17,6 +17,9 @@ interface Pull {
 /** The pulls of one client in one repository, by manifest. */
 type Pulling = Map<Digest, Pull>
 
+/** After so many pulls, those that are over are looked for in every repository. */
+const TIDY_EVERY = 256
+
 export class Pulls {
   readonly #repositories = new Map<RepositoryName, Map<string, Pulling>>()
   /** What is being fetched right now, by whomever, with or without a manifest before. */
@@ -33,9 +36,13 @@ export class Pulls {
     return true
   }
 
+  #begun = 0
+
   /** A client got a manifest. @param lists what it lists: config and layers, or the manifests of an index */
   begin (repository: RepositoryName, client: string, manifest: Digest, lists: readonly Digest[]): void {
     if (lists.length === 0) return
+    // What nobody asks about would otherwise be remembered for ever.
+    if (++this.#begun % TIDY_EVERY === 0) [...this.#repositories.keys()].forEach(name => { this.#tidy(name) })
     let clients = this.#repositories.get(repository)
     if (clients === undefined) this.#repositories.set(repository, clients = new Map())
     let pulling = clients.get(client)

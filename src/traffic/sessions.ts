@@ -19,6 +19,9 @@ interface Session {
   readonly uploads: Set<string>
 }
 
+/** After so many requests of pushes, those that are over are looked for in every repository. */
+const TIDY_EVERY = 256
+
 export class Sessions {
   readonly #repositories = new Map<RepositoryName, Map<string, Session>>()
   /** How many sessions lease a digest, abandoned ones that were not noticed yet included: most digests are leased by none. */
@@ -26,6 +29,7 @@ export class Sessions {
   /** Those of them under the name of another algorithm than the one that content is stored by. */
   readonly #aliases = new Set<Digest>()
   #holds = 0
+  #begun = 0
 
   /**
    * @param idleSeconds how long a client may pause before its session counts as abandoned
@@ -35,6 +39,8 @@ export class Sessions {
 
   /** A pushing request begins; call the result once when it has ended. */
   begin (repository: RepositoryName, client: string): () => void {
+    // What nobody asks about would otherwise be remembered for ever.
+    if (++this.#begun % TIDY_EVERY === 0) this.#allLive()
     const session = this.#session(repository, client)
     session.inFlight++
     session.lastActive = Date.now()

@@ -70,8 +70,8 @@ export async function assertClean (t: Test, { storage, config, tool }: Stored, d
   t.same(entries.filter(({ path }) => roots.some((root) => path.startsWith(root))).map(({ path }) => path), [], 'nothing of the deleted repositories')
   t.same(emptyDirectories(entries), [], 'no empty directory')
   const { blobs, manifests, layerLinks } = await dryRunGarbage(tool, config)
-  const links = tool.version === '3.1' ? leased.length : 0
-  t.same({ blobs, manifests, layerLinks }, { blobs: leased.length, manifests: 0, layerLinks: links }, 'the registry\'s own collector finds nothing but what a running push has uploaded')
+  t.same({ blobs, manifests }, { blobs: leased.length, manifests: 0 }, 'the registry\'s own collector finds nothing but what a running push has uploaded')
+  t.ok(layerLinks <= leased.length, 'nor links of layers')
 }
 
 /**

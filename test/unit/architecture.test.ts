@@ -10,11 +10,14 @@ const SOURCE = fileURLToPath(new URL('../../src', import.meta.url))
 /** What each room may import besides itself; `types` only for their types. */
 const ROOMS: Readonly<Record<string, { readonly imports: readonly string[], readonly types?: readonly string[] }>> = {
   main: { imports: ['app', 'config', 'setup-error'] },
-  app: { imports: ['http', 'jobs', 'collection', 'deletion', 'registry', 'storage', 'traffic', 'oci', 'config', 'errors', 'setup-error'] },
-  http: { imports: ['jobs', 'collection', 'deletion', 'registry', 'storage', 'traffic', 'oci', 'errors'], types: ['config'] },
+  app: { imports: ['composition', 'http', 'jobs', 'claims', 'collection', 'deletion', 'references', 'registry', 'storage', 'traffic', 'oci', 'config', 'errors', 'setup-error'] },
+  composition: { imports: ['claims', 'collection', 'deletion', 'references', 'registry', 'storage', 'traffic', 'oci', 'setup-error'], types: ['config'] },
+  http: { imports: ['jobs', 'claims', 'collection', 'deletion', 'registry', 'storage', 'traffic', 'oci', 'errors'], types: ['config'] },
+  claims: { imports: ['registry', 'storage', 'traffic', 'oci', 'errors'] },
   jobs: { imports: ['collection', 'deletion', 'registry', 'storage', 'traffic', 'oci', 'errors'] },
-  collection: { imports: ['deletion', 'registry', 'storage', 'traffic', 'oci', 'errors', 'deadline'] },
+  collection: { imports: ['deletion', 'references', 'registry', 'storage', 'traffic', 'oci', 'errors', 'deadline', 'setup-error'] },
   deletion: { imports: ['storage', 'oci', 'errors'], types: ['traffic'] },
+  references: { imports: ['storage', 'oci', 'errors'] },
   registry: { imports: ['oci', 'errors', 'setup-error', 'deadline'], types: ['config'] },
   storage: { imports: ['oci', 'errors', 'setup-error'] },
   traffic: { imports: ['oci', 'errors'] },

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import type { CollectionOutcome, CollectionPhase, CollectionRequest, Requester } from '../../src/collection/request.js'
 import { EMPTY_RECEIPT, addToReceipt, type Receipt } from '../../src/deletion/receipt.js'
 import { newJob, type Job } from '../../src/jobs/job.js'
+import { CallerCredentials } from '../../src/jobs/credentials.js'
 import { JobRunner, type RunnerSettings } from '../../src/jobs/runner.js'
 import { JobStore } from '../../src/jobs/store.js'
 import { temporaryDirectory } from '../support/temporary.js'
@@ -24,6 +25,7 @@ interface Run {
 
 class Bench {
   readonly runs: Run[] = []
+  readonly credentials = new CallerCredentials()
   readonly runner: JobRunner
   #number = 0
   #closing = false
@@ -34,7 +36,7 @@ class Bench {
         this.runs.push({ requests, phase, join, end: resolve })
         if (this.#closing) resolve(collected())
       })
-    this.runner = new JobRunner(store, { run }, settings, silent)
+    this.runner = new JobRunner(store, { run }, settings, silent, this.credentials)
   }
 
   /** Ends whatever runs. */
@@ -181,11 +183,12 @@ t.test('who joined fails along', async t => {
 t.test('what the collection is told of a job', async t => {
   const b = await bench(t)
   const deletion = await b.arrives({ unlinked: false })
+  b.credentials.remember(deletion.id, 'Basic alice')
   const garbage = await b.arrives({ kind: 'collection', target: { type: 'garbage' } })
   await b.pass(1)
   t.same((await b.begun(1)).requests, [
-    { id: deletion.id, plans: [], since: Date.parse(deletion.createdAt), unlinked: false, garbage: false, leftovers: false },
-    { id: garbage.id, plans: [], since: Date.parse(garbage.createdAt), unlinked: true, garbage: true, leftovers: false }
+    { id: deletion.id, plans: [], since: Date.parse(deletion.createdAt), unlinked: false, leftovers: false, authorization: 'Basic alice' },
+    { id: garbage.id, plans: [], since: Date.parse(garbage.createdAt), unlinked: true, tidy: 'garbage', leftovers: false, authorization: undefined }
   ])
 })
 
