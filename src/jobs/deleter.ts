@@ -69,8 +69,9 @@ export class Deleter {
    */
   async accept (target: Target, repositories: readonly RepositoryName[], authorization?: string): Promise<Accepted> {
     // Asked before the turn: whoever deletes at the same time as another gets a job too, not an error.
+    // What it finds damaged may be a link that is being written at this moment.
     const before = await this.#planAll(target, repositories)
-    if (before.outcome !== 'planned') return before
+    if (before.outcome === 'unknown') return before
     const release = await this.#lock(repositories)
     try {
       const quiet = this.#quiet(repositories)

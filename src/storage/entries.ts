@@ -64,7 +64,10 @@ export class EntryReader {
   async uploads (name: RepositoryName, damages: Damage[]): Promise<UploadState[]> {
     const uploads: UploadState[] = []
     for (const { name: id } of await this.list(paths.uploadsDirectory(name), damages)) {
-      const times = [await this.#find(join(paths.uploadsDirectory(name), id, 'data')), await this.#find(join(paths.uploadsDirectory(name), id, 'startedat'))]
+      const directory = paths.uploadDirectory(name, id)
+      const files = [await this.#find(join(directory, 'data')), await this.#find(join(directory, 'startedat'))].filter(file => file !== undefined)
+      // 3.x writes the first files of an upload under other names: for a moment there are none.
+      const times = files.length > 0 ? files : [await this.#find(directory)]
       uploads.push({ id, modifiedAt: Math.max(0, ...times.map(time => time?.modifiedAt ?? 0)) })
     }
     return uploads
@@ -116,7 +119,9 @@ export class EntryReader {
     const known = this.#memory.get(digest)
     if (known !== undefined) return { readable: true, references: known }
     if (found.size > MANIFEST_MAXIMUM_BYTES) return damaged('it is too large for a manifest')
-    const parsed = parseManifest(await this.#read(path, found.size))
+    const bytes = await unlessMissing(this.#read(path, found.size))
+    if (bytes === undefined) return damaged('the blob of a linked manifest is missing')
+    const parsed = parseManifest(bytes)
     if (parsed.outcome === 'unreadable') return damaged(`the manifest cannot be read: ${parsed.reason}`)
     this.#remember(digest, parsed.references)
     return { readable: true, references: parsed.references }
@@ -128,7 +133,9 @@ export class EntryReader {
     if (found === undefined) return undefined
     const { size, modifiedAt, regular } = found
     if (!regular) return { damage: { kind, path, reason: 'the link is not a regular file' }, modifiedAt }
-    const digest = size > LINK_MAXIMUM_BYTES ? undefined : parseDigest((await this.#read(path, size)).toString('utf8').trim())
+    const text = size > LINK_MAXIMUM_BYTES ? '' : await unlessMissing(this.#read(path, size))
+    if (text === undefined) return undefined // Gone since it was found.
+    const digest = parseDigest(text.toString('utf8').trim())
     return digest === undefined ? { damage: { kind, path, reason: size === 0 ? 'the link is empty' : 'the link holds no digest' }, modifiedAt } : { digest, modifiedAt }
   }
 
