@@ -74,9 +74,7 @@ export async function openDoor (t: Test, registry: string): Promise<Door> {
   }
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const all: Held[] = []
   t.teardown(async () => {
-    all.forEach(held => { held.release() })
     server.closeAllConnections()
     await new Promise(resolve => { server.close(resolve) })
     agent.destroy()
@@ -87,7 +85,8 @@ export async function openDoor (t: Test, registry: string): Promise<Door> {
     hold: which => {
       const rule = newRule(which)
       rules.push(rule)
-      all.push(rule)
+      // Before the gate is closed, which waits for what is under way.
+      t.teardown(rule.release)
       return rule
     }
   }

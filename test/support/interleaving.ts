@@ -5,7 +5,7 @@ import type { Test } from 'tap'
 import { pull } from './client.js'
 import { startGate, type Gate, type PartialSettings } from './delgate.js'
 import { openDoor, type Door } from './door.js'
-import { header, json, request, type Answer } from './http.js'
+import { expectStatus, header, json, request, type Answer } from './http.js'
 import type { Content } from './images.js'
 import { jobAt } from './jobs.js'
 import { startRegistry, type BareRegistry, type RegistryOptions } from './registry.js'
@@ -56,6 +56,11 @@ export async function leavesSomething (base: string, answer: Answer): Promise<vo
 /** Waits until a job's collection is under way. */
 export async function collects (base: string, answer: Answer): Promise<void> {
   await until('the collection runs', async () => (await jobAt(base, header(answer, 'location')!)).phase === 'collect')
+}
+
+/** Asks for a collection of everything that nothing uses. */
+export async function collectAll (base: string): Promise<Answer> {
+  return expectStatus(await request(base, 'POST', '/delgate/v1/collections'), 202, 'POST collections')
 }
 
 /** Waits until this many writing requests have come to the gate, those that wait for their turn included. */
