@@ -10,6 +10,7 @@ import { EMPTY_RECEIPT, addToReceipt, type Receipt } from '../deletion/receipt.j
 import type { RepositoryName } from '../oci/name.js'
 import * as paths from '../storage/paths.js'
 import type { TreeReader } from '../storage/read.js'
+import { damageText } from '../storage/state.js'
 import type { TreeWriter } from '../storage/write.js'
 import type { Tombstones } from '../traffic/tombstones.js'
 import type { Turn } from './leftovers.js'
@@ -37,17 +38,15 @@ export async function tidy (target: 'garbage' | 'untagged', parts: TidyParts, on
   let receipt = EMPTY_RECEIPT
   for (const [at, name] of names.entries()) {
     parts.closing.throwIfAborted()
-    const removed = await tidyOne(name, target, parts)
-    if (removed !== undefined) {
-      touched.push(name)
-      receipt = addToReceipt(receipt, removed)
-    }
+    const { removed, warnings } = await tidyOne(name, target, parts)
+    if (removed !== undefined) touched.push(name)
+    receipt = addToReceipt(addToReceipt(receipt, removed ?? {}), { warnings })
     onRepository(at + 1, names.length)
   }
   return { receipt, repositories: touched }
 }
 
-async function tidyOne (name: RepositoryName, target: 'garbage' | 'untagged', { states, writer, tombstones, turn, planOptions, uploadMaximumAgeMs }: TidyParts): Promise<Receipt | undefined> {
+async function tidyOne (name: RepositoryName, target: 'garbage' | 'untagged', { states, writer, tombstones, turn, planOptions, uploadMaximumAgeMs }: TidyParts): Promise<{ removed: Receipt | undefined, warnings: string[] }> {
   const { quiet, end } = await turn(name)
   try {
     let removed: Receipt | undefined
@@ -62,7 +61,8 @@ async function tidyOne (name: RepositoryName, target: 'garbage' | 'untagged', { 
       const { bytes, directories } = await writer.remove(paths.uploadDirectory(name, upload.id))
       removed = addToReceipt(removed ?? EMPTY_RECEIPT, { bytesFreed: bytes, directories, warnings: [`${paths.uploadDirectory(name, upload.id)}: an upload that was never finished was removed`] })
     }
-    return removed
+    // Damage that could hide a use ends the collection; the rest is said.
+    return { removed, warnings: state.damages.filter(({ kind }) => kind === 'tag' || kind === 'layer').map(damageText) }
   } finally {
     end()
   }
