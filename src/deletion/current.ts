@@ -16,7 +16,7 @@ export interface States {
   /** Whether what a plan is about is still as it was in the state that the plan was made from; if not, ask for the state anew. */
   isCurrent (state: RepositoryState, subject: Subject): Promise<boolean>
   /** Told after links were removed, even if not all of them. */
-  removed (subject: Subject): void
+  removed (subject: Subject): Promise<void>
   /** The next reading is a whole one. */
   forget (name: RepositoryName): void
 }

@@ -28,7 +28,7 @@ export async function execute (plan: Plan, tree: TreeWriter, options: ExecuteOpt
   try {
     return await unlink(plan, tree, options)
   } finally {
-    options.states.removed(plan)
+    await options.states.removed(plan)
   }
 }
 

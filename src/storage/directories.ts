@@ -3,7 +3,7 @@
  */
 import type { Stats } from 'node:fs'
 import { join } from 'node:path'
-import { parseDigest, type Digest } from '../oci/digest.js'
+import { algorithmOf, hexOf, parseDigest, type Digest } from '../oci/digest.js'
 import { parseTag, type Tag } from '../oci/name.js'
 import type { EntryReader } from './entries.js'
 import { sameStamp, type Stamp } from './stamp.js'
@@ -52,14 +52,37 @@ export class Directories {
   async digests (directory: string): Promise<Listing<Digest>> {
     const algorithms = await this.#list(directory)
     const inner: Array<Listing<string>> = []
-    for (const algorithm of algorithms.names) inner.push(await this.#list(join(directory, algorithm)))
+    for (const algorithm of algorithms.names) inner.push(await this.#list(join(directory, algorithm), true))
     return this.#derive(directory, [algorithms, ...inner], () => {
       const listings = inner.map((listing, at) => parsed(join(directory, algorithms.names[at]!), listing, hex => parseDigest(`${algorithms.names[at]}:${hex}`), 'it is not a digest'))
       return { names: listings.flatMap(({ names }) => names), damages: [...algorithms.damages, ...listings.flatMap(({ damages }) => damages)] }
     })
   }
 
-  async #list (directory: string): Promise<Listing<string>> {
+  /**
+   * Directories `<directory>/<alg>/<hex>` were removed by a deletion. The others need not be listed again where the file
+   * system's count says that nothing else has changed since the deletion was planned. Nobody else removes any there
+   * meanwhile, so none can have come in the place of another.
+   */
+  async removed (directory: string, digests: readonly Digest[]): Promise<void> {
+    for (const algorithm of new Set(digests.map(algorithmOf))) {
+      const inner = join(directory, algorithm)
+      const [known, before] = [this.#listings.get(inner), this.#stamps.get(inner)]
+      if (known === undefined || before === undefined) continue
+      const after = stampOf(await this.reader.stats(inner))
+      // Listed again meanwhile.
+      if (this.#listings.get(inner) !== known || this.#stamps.get(inner) !== before) continue
+      const gone = new Set(digests.filter(digest => algorithmOf(digest) === algorithm).map(hexOf))
+      const names = known.names.filter(name => !gone.has(name))
+      this.#stamps.delete(inner)
+      if (after === undefined || !isCounted(after) || after.inode !== before.inode || before.links - after.links !== known.names.length - names.length) continue
+      this.#listings.set(inner, { names, damages: known.damages })
+      this.#stamps.set(inner, after)
+    }
+  }
+
+  /** @param counts whether one cannot have gone where another came, so that the file system's count tells of changes too */
+  async #list (directory: string, counts = false): Promise<Listing<string>> {
     const known = this.#listings.get(directory)
     const readAt = Date.now()
     const stamp = stampOf(await this.reader.stats(directory))
@@ -67,7 +90,7 @@ export class Directories {
     if (known !== undefined && stamp !== undefined && sameStamp(trusted, stamp) && trusted?.links === stamp.links) return known
     const damages: Damage[] = []
     const names = (await this.reader.list(directory, damages)).map(entry => entry.name)
-    if (stamp !== undefined && isTrusted(stamp, readAt)) this.#stamps.set(directory, stamp)
+    if (stamp !== undefined && (isTrusted(stamp, readAt) || (counts && isCounted(stamp)))) this.#stamps.set(directory, stamp)
     else this.#stamps.delete(directory)
     const listing = known !== undefined && isAlike(known, names, damages) ? known : { names, damages }
     this.#listings.set(directory, listing)
@@ -87,6 +110,8 @@ export class Directories {
 function stampOf (stats: Stats | undefined): Counted | undefined {
   return stats?.isDirectory() === true ? { inode: stats.ino, modifiedAt: stats.mtimeMs, changedAt: stats.ctimeMs, links: stats.nlink } : undefined
 }
+
+const isCounted = ({ links }: Counted): boolean => links > 1
 
 /** Whether the same stamp later means the same directories. @param readAt before the stamp was taken */
 export function isTrusted ({ modifiedAt, changedAt }: Stamp, readAt: number): boolean {

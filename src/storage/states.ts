@@ -77,12 +77,15 @@ export class RepositoryStates {
   }
 
   /** Links were removed: all that a plan names, or a part of it. */
-  removed (plan: Touched): void {
-    const marks = this.#slots.get(plan.repository)?.marks
-    if (marks === undefined) return
+  async removed (plan: Touched): Promise<void> {
+    const slot = this.#slots.get(plan.repository)
+    if (slot === undefined) return
+    const { marks, snapshot } = slot
     for (const { tag } of [...plan.tags, ...plan.history]) marks.tags.add(tag)
     for (const digest of plan.manifests) marks.revisions.add(digest)
     for (const digest of plan.layers) marks.layers.add(digest)
+    await snapshot?.directories.removed(paths.revisionsDirectory(plan.repository), plan.manifests)
+    await snapshot?.directories.removed(paths.layersDirectory(plan.repository), plan.layers)
   }
 
   /** Nothing is known any more: the next reading is a whole one. */

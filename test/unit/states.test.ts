@@ -145,12 +145,25 @@ const CHANGES: Readonly<Record<string, Change>> = {
   async 'manifests go' (tree, chance) { for (const name of chance.some(MANIFESTS, 0.3)) await tree.remove(paths.revisionDirectory(APP, d(name))) },
   async 'layers go' (tree, chance) { for (const name of chance.some(BLOBS, 0.3)) await tree.remove(paths.layerDirectory(APP, d(name))) },
   async 'a deletion is interrupted' (tree, chance, states) {
+    await states.repository(APP)
     const [name, digest, blob] = [tag(chance.one(TAGS)), d(chance.one(MANIFESTS)), d(chance.one(BLOBS))]
     await tree.remove(dirname(paths.tagCurrentLink(APP, name)))
     await tree.remove(paths.tagHistoryEntry(APP, tag('latest'), digest))
     if (chance.happens(0.5)) await tree.remove(paths.revisionLink(APP, digest))
     if (chance.happens(0.5)) await tree.remove(paths.layerLink(APP, blob))
-    states.removed({ repository: APP, tags: [{ tag: name }], history: [{ tag: tag('latest') }], manifests: [digest], layers: [blob], kept: [] })
+    await states.removed({ repository: APP, tags: [{ tag: name }], history: [{ tag: tag('latest') }], manifests: [digest], layers: [blob], kept: [] })
+  },
+  async 'a deletion' (tree, chance, states, { revisions, layers }) {
+    // Planned on what there is.
+    await states.repository(APP)
+    const [manifests, blobs] = [chance.some([...revisions.keys()], 0.3), chance.some([...layers.keys()], 0.3)]
+    for (const digest of manifests) await tree.remove(paths.revisionDirectory(APP, digest))
+    for (const digest of blobs) await tree.remove(paths.layerDirectory(APP, digest))
+    // Beside it a push adds layers, or something was not removed after all.
+    const pushed = chance.one(BLOBS)
+    if (chance.happens(0.3)) await tree.layers([pushed]).then(() => { states.layerLinked(APP, d(pushed)) })
+    if (chance.happens(0.2)) manifests.push(d('never there'))
+    await states.removed({ repository: APP, tags: [], history: [], manifests, layers: blobs, kept: [] })
   },
   async 'new directories have no link, or an empty one' (tree, chance, _, { unused }) {
     const links = [
