@@ -130,6 +130,7 @@ function planOptionsFor ({ drain, referrers }: Settings, { sessions, leases }: T
     return {
       referrers,
       leased: digest => leases.isLinkLeased(repository, digest),
+      pushed: digest => sessions.leased(repository, digest),
       uploading: upload => sessions.isUploading(repository, upload.id) || upload.modifiedAt > idleSince,
       idleBefore: idleSince,
       staleBefore: Date.now() - age * 1000

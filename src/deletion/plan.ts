@@ -42,8 +42,13 @@ export type Planned =
 export interface PlanOptions {
   /** `purge` removes what was attached to a deleted manifest (signatures, SBOMs, attestations); `keep` leaves it. */
   readonly referrers: 'purge' | 'keep'
-  /** Whether a running push relies on this digest in this repository. */
+  /** Whether a running push or pull relies on the link of this layer in this repository. */
   readonly leased: (digest: Digest) => boolean
+  /**
+   * Whether a running push relies on this manifest in this repository. A pull does not need its link: what the pull
+   * may still ask for, the gate serves from what is stored.
+   */
+  readonly pushed: (digest: Digest) => boolean
   /** Whether somebody still works on an upload. */
   readonly uploading: (upload: UploadState) => boolean
   /** In a repository without manifests, so are those that are older than this. Milliseconds since the epoch. */

@@ -67,7 +67,7 @@ function tagged (state: RepositoryState, gone: ReadonlySet<Tag>, options: PlanOp
     before = reached.size
     for (const [digest, revision] of state.revisions) {
       const subject = revision.readable ? revision.references.subject : undefined
-      if ((subject !== undefined && reached.has(subject)) || options.leased(digest)) closure(state, [digest]).forEach(found => reached.add(found))
+      if ((subject !== undefined && reached.has(subject)) || options.pushed(digest)) closure(state, [digest]).forEach(found => reached.add(found))
     }
   }
   return reached

@@ -57,7 +57,7 @@ function grow (state: RepositoryState, selection: Selection, options: PlanOption
   for (;;) {
     const candidates = closure(state, named)
     const manifests = unreached(state, tags, candidates, digest =>
-      selection.stay?.has(digest) === true || (selection.everything !== true && digest !== selection.explicit && options.leased(digest)))
+      selection.stay?.has(digest) === true || (selection.everything !== true && digest !== selection.explicit && options.pushed(digest)))
     const attached = options.referrers === 'purge' ? attachedTo(state, manifests, tags, candidates) : { tags: [], manifests: [] }
     if (attached.tags.length === 0 && attached.manifests.length === 0) return { tags, manifests, candidates }
     attached.tags.forEach(tag => tags.add(tag))

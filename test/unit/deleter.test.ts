@@ -67,7 +67,7 @@ t.test('what a push makes while the deletion is on its way stays', async t => {
     tombstones: new Tombstones((repository, digest) => sessions.leased(repository, digest)),
     store,
     runner,
-    planOptions: () => ({ referrers: 'purge', leased: digest => sessions.leased(app, digest), uploading: upload => sessions.isUploading(app, upload.id), idleBefore: 0, staleBefore: 0 }),
+    planOptions: () => ({ referrers: 'purge', leased: digest => sessions.leased(app, digest), pushed: digest => sessions.leased(app, digest), uploading: upload => sessions.isUploading(app, upload.id), idleBefore: 0, staleBefore: 0 }),
     credentials: new CallerCredentials(),
     rehearse: async () => { throw new Error('not asked for') },
     log: { error: () => {} }

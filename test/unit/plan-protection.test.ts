@@ -124,6 +124,13 @@ t.test('leased manifests: named by its digest it goes, with the whole repository
   t.end()
 })
 
+t.test('a manifest that is pulled goes, what it lists stays for the pull', t => {
+  const of = { tags: { v1: ['index'] }, manifests: { index: { manifests: ['amd64'] }, amd64: { blobs: ['1'] } } }
+  const pulling = { ...purge, leased: leasing(d('amd64'), d('1')).leased }
+  t.same(steps(planOf(plan(sketch(of), byTag('v1'), pulling))), { tags: ['v1'], manifests: ['amd64', 'index'], history: [], layers: [], empties: false })
+  t.end()
+})
+
 t.test('what a leased index lists stays as well', t => {
   const of = { tags: { v1: ['index'] }, manifests: { index: { manifests: ['amd64'] }, amd64: { blobs: ['1'] } } }
   t.same(steps(planOf(plan(sketch(of), byTag('v1'), leasing(d('index'))))), { tags: ['v1'], manifests: [], history: [], layers: [], empties: false })

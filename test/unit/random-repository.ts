@@ -24,7 +24,7 @@ export function randomCase (seed: number): RandomCase {
   const state = randomState(chance)
   const leased = new Set(chance.happens(0.3) ? chance.some([...BLOBS, ...MANIFESTS, d512(ALIASED)], 0.15) : [])
   const staleBefore = chance.happens(0.3) ? WRITTEN_AT : 0
-  const options: PlanOptions = { referrers: chance.happens(0.7) ? 'purge' : 'keep', leased: digest => leased.has(digest), uploading: () => true, idleBefore: chance.happens(0.3) ? WRITTEN_AT + 1 : staleBefore, staleBefore }
+  const options: PlanOptions = { referrers: chance.happens(0.7) ? 'purge' : 'keep', leased: digest => leased.has(digest), pushed: digest => leased.has(digest), uploading: () => true, idleBefore: chance.happens(0.3) ? WRITTEN_AT + 1 : staleBefore, staleBefore }
   return { state, target: randomTarget(chance, state), options, leased }
 }
 

@@ -96,9 +96,9 @@ function readable ({ blobs = [], manifests = [], subject }: ManifestSketch): Man
 const unreadable = (name: string): Manifest => ({ readable: false, damage: { kind: 'manifest', path: `blobs/${name}`, reason: 'it is not JSON' } })
 
 /** Nothing is leased, nothing is stale, attachments go; every upload is being worked on. */
-export const purge: PlanOptions = { referrers: 'purge', leased: () => false, uploading: () => true, idleBefore: 0, staleBefore: 0 }
+export const purge: PlanOptions = { referrers: 'purge', leased: () => false, pushed: () => false, uploading: () => true, idleBefore: 0, staleBefore: 0 }
 export const keep: PlanOptions = { ...purge, referrers: 'keep' }
-export const leasing = (...leased: Digest[]): PlanOptions => ({ ...purge, leased: digest => leased.includes(digest) })
+export const leasing = (...leased: Digest[]): PlanOptions => ({ ...purge, leased: digest => leased.includes(digest), pushed: digest => leased.includes(digest) })
 
 /** The plan; throws when there is none. */
 export function planOf (planned: Planned): Plan {
