@@ -50,30 +50,34 @@ export async function benchDeletion ({ sizes, directory: parent }, directories) 
   const found = registries()
   if (found.length === 0) return
   const results = []
-  const emptyBytes = await residentOfEmpty(found[0], parent, directories)
+  const empty = await startOnNothing(found, parent, directories)
   for (const images of sizes) {
     const lack = lackOfRoom(parent, images)
     if (lack !== undefined) {
       say(`${images} manifests: left out, there is not enough room in ${parent}: ${lack} (--directory names another)`)
       continue
     }
-    results.push(await measureSize(images, found, emptyBytes, parent, directories))
+    results.push(await measureSize(images, found, empty, parent, directories))
   }
   console.log(deletionTable(results))
 }
 
-/** Resident memory of a Delgate that has nothing to index, bytes. */
-async function residentOfEmpty (registry, parent, directories) {
+/** The start, and the resident memory after it, of a Delgate that has nothing to index; by the registry's release line. */
+async function startOnNothing (found, parent, directories) {
   const directory = mkdtempSync(join(parent, 'delgate-bench-'))
   directories.add(directory)
   writeRegistry(join(directory, 'registry'), 1)
-  const { residentBytes, stop } = await startedSeconds({ directory, storage: join(directory, 'registry'), state: join(directory, 'state'), registry })
-  await stop()
+  const empty = new Map()
+  for (const registry of found) {
+    const { seconds, residentBytes, stop } = await startedSeconds({ directory, storage: join(directory, 'registry'), state: join(directory, `state-${registry.line}`), registry })
+    await stop()
+    empty.set(registry.line, { seconds, residentBytes })
+  }
   remove(directory, directories)
-  return residentBytes
+  return empty
 }
 
-async function measureSize (images, found, emptyBytes, parent, directories) {
+async function measureSize (images, found, empty, parent, directories) {
   const directory = mkdtempSync(join(parent, 'delgate-bench-'))
   directories.add(directory)
   const storage = join(directory, 'registry')
@@ -86,7 +90,7 @@ async function measureSize (images, found, emptyBytes, parent, directories) {
   for (const registry of found) {
     const state = join(directory, `state-${registry.line}`)
     mkdirSync(state)
-    gates.push(await measureGate({ registry, directory, storage, state, supply, images, emptyBytes, log: (text) => { log(`Delgate on ${registry.line}: ${text}`) } }))
+    gates.push(await measureGate({ registry, directory, storage, state, supply, images, empty: empty.get(registry.line), log: (text) => { log(`Delgate on ${registry.line}: ${text}`) } }))
   }
   log('removing the registry')
   remove(directory, directories)

@@ -27,10 +27,10 @@ export async function startedSeconds ({ directory, storage, state, registry }) {
 }
 
 /** All that is measured of Delgate with one registry. */
-export async function measureGate ({ registry, directory, storage, state, supply, images, emptyBytes, log }) {
+export async function measureGate ({ registry, directory, storage, state, supply, images, empty, log }) {
   const cold = await startedSeconds({ directory, storage, state, registry })
   const { collector, freshness, index } = await status(cold.url)
-  const residentGrowth = (cold.residentBytes - emptyBytes) / images
+  const residentGrowth = (cold.residentBytes - empty.residentBytes) / images
   await cold.stop()
   const { seconds: saved, url, stop } = await startedSeconds({ directory, storage, state, registry })
   log(`collector ${collector}, freshness ${freshness}; start ${cold.seconds.toFixed(2)} s, the second ${saved.toFixed(2)} s`)
@@ -44,7 +44,7 @@ export async function measureGate ({ registry, directory, storage, state, supply
   const claims = await deleteBesidePushes(url, supply.take(Math.min(BESIDE_PUSHES, count), true))
   log(`${claims.pushes} pushes beside deletions: slowest HEAD ${(claims.slowest * 1000).toFixed(1)} ms`)
   await stop()
-  return { line: registry.line, collector, freshness, cold: cold.seconds, saved, index, residentGrowth, single, count, spread, ordered, claims }
+  return { line: registry.line, collector, freshness, cold: cold.seconds, saved, empty: empty.seconds, index, residentGrowth, single, count, spread, ordered, claims }
 }
 
 async function deleteSingly (url, storage, supply, log) {
