@@ -5,7 +5,8 @@
 import { parseDigest, type Digest } from '../oci/digest.js'
 import { Cells, NONE } from './cells.js'
 
-const WORDS = 8
+/** 32-bit numbers in a sha256 digest. */
+export const WORDS = 8
 const COUNT = WORDS
 const NEXT = WORDS + 1
 /** Further fields of a digest's record belong to the user of the table. */
@@ -23,6 +24,7 @@ export class DigestTable {
   readonly #others = new Map<Digest, number>()
   readonly #otherNames = new Map<number, Digest>()
   readonly #words = new Int32Array(WORDS)
+  #freedWhilePinned: number[] | undefined
 
   /** @param fields how many fields of its own the user wants in each record */
   constructor (fields: number) {
@@ -43,17 +45,40 @@ export class DigestTable {
 
   /** The number of a digest, counted once more. */
   acquire (digest: Digest): number {
-    const known = this.find(digest)
-    if (known !== NONE) return this.hold(known)
-    const id = this.cells.allocate()
-    this.cells.set(id, COUNT, 1)
     if (digest.startsWith(SHA256)) {
-      this.#insert(id)
-    } else {
-      this.#others.set(digest, id)
-      this.#otherNames.set(id, digest)
+      this.#parse(digest)
+      return this.#acquireWords()
     }
+    const known = this.#others.get(digest)
+    if (known !== undefined) return this.hold(known)
+    const id = this.#allocate()
+    this.#others.set(digest, id)
+    this.#otherNames.set(id, digest)
     return id
+  }
+
+  /** The same for a sha256 digest as `words` gives it. */
+  acquireWords (words: Int32Array, at: number): number {
+    for (let word = 0; word < WORDS; word++) this.#words[word] = words[at + word]!
+    return this.#acquireWords()
+  }
+
+  /** Whether anything counts on a number. */
+  isHeld (id: number): boolean { return this.cells.get(id, COUNT) > 0 }
+
+  /** Writes a sha256 digest as eight numbers. @returns the digest, where it is of another algorithm */
+  words (id: number, words: Int32Array, at: number): Digest | undefined {
+    for (let word = 0; word < WORDS; word++) words[at + word] = this.cells.get(id, word)
+    return this.#otherNames.get(id)
+  }
+
+  /** From now on no number comes to mean another digest, until `unpin`. */
+  pin (): void { this.#freedWhilePinned = [] }
+
+  unpin (): void {
+    const freed = this.#freedWhilePinned ?? []
+    this.#freedWhilePinned = undefined
+    for (const id of new Set(freed)) if (!this.isHeld(id)) this.#free(id)
   }
 
   /** Counts a number once more. */
@@ -67,6 +92,25 @@ export class DigestTable {
     const count = this.cells.get(id, COUNT) - 1
     this.cells.set(id, COUNT, count)
     if (count > 0) return
+    if (this.#freedWhilePinned === undefined) this.#free(id)
+    else this.#freedWhilePinned.push(id)
+  }
+
+  digest (id: number): Digest {
+    const other = this.#otherNames.get(id)
+    if (other !== undefined) return other
+    let hex = ''
+    for (let word = 0; word < WORDS; word++) hex += (this.cells.get(id, word) >>> 0).toString(16).padStart(8, '0')
+    return parseDigest(SHA256 + hex)!
+  }
+
+  #allocate (): number {
+    const id = this.cells.allocate()
+    this.cells.set(id, COUNT, 1)
+    return id
+  }
+
+  #free (id: number): void {
     const other = this.#otherNames.get(id)
     if (other === undefined) {
       this.#remove(id)
@@ -77,12 +121,12 @@ export class DigestTable {
     this.cells.release(id)
   }
 
-  digest (id: number): Digest {
-    const other = this.#otherNames.get(id)
-    if (other !== undefined) return other
-    let hex = ''
-    for (let word = 0; word < WORDS; word++) hex += (this.cells.get(id, word) >>> 0).toString(16).padStart(8, '0')
-    return parseDigest(SHA256 + hex)!
+  #acquireWords (): number {
+    const known = this.#findWords()
+    if (known !== NONE) return this.hold(known)
+    const id = this.#allocate()
+    this.#insert(id)
+    return id
   }
 
   #parse (digest: Digest): void {

@@ -2,7 +2,6 @@
  * Which manifest uses which digest, and which repository links which manifest, both ways. A manifest's references are
  * kept while any repository links it.
  */
-import type { Digest } from '../oci/digest.js'
 import { Cells, NONE } from './cells.js'
 import { FIRST_FREE_FIELD, type DigestTable } from './digests.js'
 
@@ -43,14 +42,15 @@ export class Graph {
 
   /** Whether the references of a manifest are known. */
   isRead (manifest: number): boolean { return this.#get(manifest, REFERENCES) !== NONE }
+  /** Whether a repository links this manifest. */
+  isLinked (manifest: number): boolean { return this.#linking(manifest).next().done !== true }
   /** Whether it is linked, or used by what is linked. */
   isUsed (id: number): boolean { return this.#get(id, USES) !== NONE || this.#get(id, LINKS) !== NONE }
 
-  /** Notes what a manifest refers to. */
-  refer (manifest: number, targets: Iterable<Digest>): void {
-    if (this.isRead(manifest)) return
+  /** Notes what a manifest refers to. @param targets each counted once for it */
+  refer (manifest: number, targets: Iterable<number>): void {
     this.#set(manifest, REFERENCES, READ)
-    for (const target of targets) this.#add(manifest, this.digests.acquire(target))
+    for (const target of targets) this.#add(manifest, target)
   }
 
   /** Adds a link; a repository may link a manifest more than once. */
@@ -74,7 +74,7 @@ export class Graph {
     else this.#links.set(before, NEXT, this.#links.get(link, NEXT))
     this.#links.release(link)
     if (this.#get(manifest, LINKS) === NONE) this.#manifests--
-    const isLast = kind === 'manifest' && this.#linking(manifest).next().done === true
+    const isLast = kind === 'manifest' && !this.isLinked(manifest)
     if (isLast) this.forget(manifest)
     this.digests.release(manifest)
     return isLast

@@ -6,24 +6,26 @@
  * and questions are answered in one go, without awaiting. What a pass read before a report came is not applied to what
  * the report is about (`touched.ts`). Until the first pass has ended, everything counts as used.
  *
- * A link that somebody removes around the gate, without its directory, is noticed late, at the next start: too much is
- * kept until then, never too little.
+ * A link that somebody removes around the gate, without its directory, is noticed only by an `audit`, or at a start that
+ * reads everything: too much is kept until then, never too little.
  */
+import { join } from 'node:path'
 import { publicReason } from '../errors.js'
-import { algorithmOf, type Digest } from '../oci/digest.js'
+import type { Digest } from '../oci/digest.js'
 import type { ManifestReferences } from '../oci/manifest.js'
 import type { RepositoryName } from '../oci/name.js'
 import { PacedDisk } from '../storage/paced.js'
 import * as paths from '../storage/paths.js'
 import type { TreeReader } from '../storage/read.js'
 import type { Damage } from '../storage/state.js'
-import { join } from 'node:path'
 import { NONE } from './cells.js'
 import { blockingDamages, harmlessDamages } from './damages.js'
-import { Memory, VACANT } from './memory.js'
+import type { Repository } from './folder.js'
+import { Memory } from './memory.js'
 import { Pass } from './pass.js'
+import { reportLinked, reportUnlinked } from './reports.js'
 import { bytesOf } from './size.js'
-import { has } from './sorted.js'
+import { Store } from './store.js'
 import { Touched } from './touched.js'
 
 export interface ReferenceIndexOptions {
@@ -31,6 +33,8 @@ export interface ReferenceIndexOptions {
   readonly now?: () => number
   /** What files are read with. */
   readonly disk?: PacedDisk
+  /** Where an index that was saved is, so that a start need not read everything. Default: it is not looked for. */
+  readonly file?: string
 }
 
 export interface ReferenceIndexStats {
@@ -53,16 +57,20 @@ export class ReferenceIndex {
   #isPassing = false
   /** Why the last pass did not get through. */
   #failure: Damage | undefined
-  /** The pass that runs, or the last one. */
-  #running: Promise<void> = Promise.resolve()
-  /** The pass that will start when that has ended. */
+  /** Resolves when all that was begun has ended. */
+  #tail: Promise<void> = Promise.resolve()
+  /** The pass that has not started yet. */
   #next: Promise<void> | undefined
   #building: Promise<void> | undefined
+  readonly #file: string | undefined
+  readonly #store: Store
 
   /** @param reader reads the registry's tree */
   constructor (private readonly reader: TreeReader, options: ReferenceIndexOptions = {}) {
     this.#now = options.now ?? Date.now
     this.#disk = options.disk ?? new PacedDisk()
+    this.#file = options.file
+    this.#store = new Store(this.#memory, reader.root, this.#disk)
   }
 
   /** Whether everything that was linked at the start is known. */
@@ -89,6 +97,22 @@ export class ReferenceIndex {
    */
   async verify (): Promise<void> {
     await this.#enqueue()
+  }
+
+  /**
+   * The same, and looks at every link again, for those that somebody removed around the gate without their directory. It
+   * costs a look at a file per manifest: for full sweeps.
+   */
+  async audit (signal?: AbortSignal): Promise<void> {
+    await this.#exclusively(async () => { await this.#pass(signal, true) })
+  }
+
+  /**
+   * Saves the index for the next start. A pass that is asked for meanwhile waits for the end of it.
+   * @returns `false` when there was nothing new to save
+   */
+  async save (path: string): Promise<boolean> {
+    return await this.#exclusively(async () => this.#isComplete && this.#failure === undefined && await this.#store.save(path))
   }
 
   /**
@@ -137,40 +161,13 @@ export class ReferenceIndex {
    *   it is read by the next `verify`, and until then everything counts as used.
    */
   linked (repository: RepositoryName, digest: Digest, references: ManifestReferences, stored: ReadonlyMap<Digest, Digest> = new Map()): void {
-    const memory = this.#memory
-    const to = memory.repository(repository)
-    const manifest = memory.digests.acquire(digest)
-    const isNew = memory.add(memory.revisionDrawer(to, digest), manifest)
-    memory.change(to, manifest, { kind: 'link', manifest }, isNew ? VACANT : undefined)
-    memory.refer(manifest, references)
-    this.#touch(to, manifest)
-    memory.digests.release(manifest)
-    for (const name of [...references.blobs, ...references.manifests]) {
-      if (algorithmOf(name) === 'sha256') continue
-      const id = memory.digests.find(name)
-      const target = stored.get(name)
-      if (target === undefined && (to.oddities?.aliases.has(id) === true || memory.isKnownLayer(to, id))) continue
-      this.#touch(to, id)
-      if (target === undefined) {
-        memory.addUnknown(to, id)
-        continue
-      }
-      memory.alias(to, id, memory.digests.acquire(target))
-      memory.digests.release(memory.digests.find(target))
-      memory.removeUnknown(to, id)
-    }
+    reportLinked(this.#memory, this.#memory.repository(repository), digest, references, stored, this.#touch)
   }
 
   /** Reports that the link of a revision has been removed. */
   unlinked (repository: RepositoryName, digest: Digest): void {
-    const memory = this.#memory
-    const from = this.#isPassing ? memory.repository(repository) : memory.repositories.get(repository)
-    if (from === undefined) return
-    const manifest = memory.digests.acquire(digest)
-    // Its directory may stay: it is looked at again in every pass, as long as it does.
-    if (has(memory.revisionDrawer(from, digest).names, manifest)) memory.change(from, manifest, VACANT)
-    this.#touch(from, manifest)
-    memory.digests.release(manifest)
+    const from = this.#isPassing ? this.#memory.repository(repository) : this.#memory.repositories.get(repository)
+    if (from !== undefined) reportUnlinked(this.#memory, from, digest, this.#touch)
   }
 
   /** What could hide a reference: while there is any, nothing may be swept. Each pass looks whether it has been mended. */
@@ -193,25 +190,33 @@ export class ReferenceIndex {
     return { complete: this.#isComplete, repositories: repositories.size, manifests: graph.manifests, digests: digests.cells.count, bytes: bytesOf(this.#memory) }
   }
 
-  #touch (...[repository, id]: Parameters<Touched['add']>): void {
+  /** Only what is reported while the disk is read can be at odds with it. */
+  readonly #touch = (repository: Repository, id: number): void => {
     if (this.#isPassing) this.#touched.add(repository, id)
   }
 
   /** The next pass: one that has begun already may not see what is on the disk now. */
   #enqueue (signal?: AbortSignal): Promise<void> {
-    this.#next ??= this.#running.catch(() => {}).then(() => {
+    this.#next ??= this.#exclusively(async () => {
       this.#next = undefined
-      this.#running = this.#pass(signal)
-      return this.#running
+      await this.#pass(signal)
     })
     return this.#next
   }
 
-  async #pass (signal: AbortSignal | undefined): Promise<void> {
+  /** Passes and savings take turns. */
+  #exclusively<T> (work: () => Promise<T>): Promise<T> {
+    const done = this.#tail.then(work)
+    this.#tail = done.then(() => {}, () => {})
+    return done
+  }
+
+  async #pass (signal: AbortSignal | undefined, isAudit = false): Promise<void> {
     this.#isPassing = true
     try {
       await this.#disk.begin(join(this.reader.root, paths.REPOSITORIES))
-      await new Pass(this.#memory, this.#touched, { disk: this.#disk, root: this.reader.root, now: this.#now, signal }).run()
+      await this.#store.load(this.#file, signal)
+      await new Pass(this.#memory, this.#touched, { disk: this.#disk, root: this.reader.root, now: this.#now, signal }, isAudit).run()
       this.#isComplete = true
       this.#failure = undefined
     } catch (error) {

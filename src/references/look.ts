@@ -3,6 +3,7 @@ import { algorithmOf } from '../oci/digest.js'
 import { each } from '../storage/concurrency.js'
 import { readLink, readManifest } from '../storage/content.js'
 import * as paths from '../storage/paths.js'
+import type { Damage } from '../storage/state.js'
 import type { Repository } from './folder.js'
 import { UNREAD, VACANT, type Memory } from './memory.js'
 import type { Touched } from './touched.js'
@@ -16,6 +17,13 @@ export class Looker {
     const { oddities } = repository
     if (oddities === undefined) return
     await each([...oddities.vacant, ...oddities.damaged.keys(), ...oddities.renamed.keys()], async id => { await this.#revision(repository, id) })
+  }
+
+  /** Reads all revisions, of which some may have lost their links. */
+  async allRevisions (repository: Repository): Promise<void> {
+    for (const { names } of repository.revisions.drawers.values()) {
+      await each([...names], async id => { await this.#revision(repository, id) })
+    }
   }
 
   /** Reads the layers that are new, damaged, or not known well; and those named by sha256 that hold another digest, which no registry writes. */
@@ -39,11 +47,17 @@ export class Looker {
     const link = await readLink(disk, root, 'manifest', paths.revisionLink(repository.name, digest))
     if (touched.has(repository, id)) return
     if (link === undefined) return memory.change(repository, id, VACANT)
-    if ('damage' in link) return memory.change(repository, id, { kind: 'damaged', damage: link.damage })
+    if ('damage' in link) return this.#damaged(repository, id, link.damage)
     const manifest = memory.digests.acquire(link.digest)
     memory.change(repository, id, { kind: 'link', manifest })
     memory.digests.release(manifest)
     if (memory.unreadable.get(manifest) === UNREAD) await this.#manifest(manifest)
+  }
+
+  /** A link that could be understood before held the name of its directory, as all links do: that stays known. */
+  #damaged (repository: Repository, id: number, damage: Damage): void {
+    const before = this.memory.entry(repository, id)
+    if (before.kind !== 'link' || before.manifest !== id) this.memory.change(repository, id, { kind: 'damaged', damage })
   }
 
   async #manifest (id: number): Promise<void> {

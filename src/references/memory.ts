@@ -136,7 +136,7 @@ export class Memory {
   refer (manifest: number, { blobs, manifests }: Pick<ManifestReferences, 'blobs' | 'manifests'>): void {
     this.version++
     this.unreadable.delete(manifest)
-    this.graph.refer(manifest, new Set([...blobs, ...manifests]))
+    if (!this.graph.isRead(manifest)) this.graph.refer(manifest, [...new Set([...blobs, ...manifests])].map(digest => this.digests.acquire(digest)))
   }
 
   /** Whether a repository's `_layers` have an entry of this name. */

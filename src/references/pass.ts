@@ -18,7 +18,8 @@ export class Pass {
   readonly #shelves: Shelves
   readonly #seen = new Map<Repository, Folder>()
 
-  constructor (private readonly memory: Memory, private readonly touched: Touched, private readonly sources: Sources) {
+  /** @param isAudit whether every link of a manifest is looked at again */
+  constructor (private readonly memory: Memory, private readonly touched: Touched, private readonly sources: Sources, private readonly isAudit: boolean) {
     this.#looker = new Looker(memory, touched, sources)
     this.#shelves = new Shelves(memory, touched, sources)
   }
@@ -62,6 +63,7 @@ export class Pass {
     await this.#shelves.revisions(repository, hasManifests)
     await this.#looker.layers(repository)
     await this.#looker.revisions(repository)
+    if (this.isAudit) await this.#looker.allRevisions(repository)
     if (repository.oddities?.isEmpty === true) repository.oddities = undefined
   }
 }

@@ -29,7 +29,10 @@ export class Shelves {
     const listed = path === undefined ? 'missing' : await relist(shelf, path, this.sources, name => { found.push(name) })
     if (listed === 'unreadable') return
     if (path === undefined) [shelf.stamp, shelf.damages] = [undefined, []]
-    if (listed === 'listed') found.forEach(algorithm => { drawerOf(shelf, algorithm) })
+    if (listed === 'listed') {
+      this.memory.version++
+      found.forEach(algorithm => { drawerOf(shelf, algorithm) })
+    }
     const isThere = (algorithm: string): boolean => listed === 'unchanged' || (listed === 'listed' && found.includes(algorithm))
     await each([...shelf.drawers], async ([algorithm, drawer]) => {
       if (isThere(algorithm)) await this.#drawer(repository, shelf, drawer, algorithm, join(path!, algorithm))
@@ -59,17 +62,22 @@ export class Shelves {
       if (has(drawer.names, id)) kept.push(id)
       else added.push(digests.acquire(digest))
     })
-    await this.sources.disk.breathe()
     if (listed === 'missing') return await this.#empty(repository, shelf, drawer, algorithm)
-    if (listed === 'listed') await this.#apply(repository, shelf, drawer, added, kept)
-    else added.forEach(id => { digests.release(id) })
+    if (listed === 'unreadable') added.forEach(id => { digests.release(id) })
+    if (listed !== 'listed') return
+    // Not before what was listed is known: whoever saves the index, or ends the pass, must not find it up to date.
+    const { stamp } = drawer
+    drawer.stamp = undefined
+    await this.sources.disk.breathe()
+    if (await this.#apply(repository, shelf, drawer, added, kept)) drawer.stamp = stamp
   }
 
   /**
    * @param found names that were not known when they were found, each counted once; a listing beside changes may have some twice
    * @param known names that were known then
+   * @returns whether the drawer is as it was listed; otherwise it must be listed again
    */
-  async #apply (repository: Repository, shelf: Shelf, drawer: Drawer, found: readonly number[], known: readonly number[]): Promise<void> {
+  async #apply (repository: Repository, shelf: Shelf, drawer: Drawer, found: readonly number[], known: readonly number[]): Promise<boolean> {
     const { memory, sources } = this
     memory.version++
     const added = sorted(found)
@@ -81,21 +89,24 @@ export class Shelves {
     found.forEach(id => { memory.digests.release(id) })
     const vacant = shelf === repository.revisions ? repository.odd.vacant : repository.odd.vacantLayers
     isNew.forEach(id => { vacant.add(id) })
+    let isAsListed = true
     for (let at = 0; at < gone.length; at += REMOVED_AT_ONCE) {
-      this.#remove(repository, shelf, drawer, gone.subarray(at, at + REMOVED_AT_ONCE))
+      if (!this.#remove(repository, shelf, drawer, gone.subarray(at, at + REMOVED_AT_ONCE))) isAsListed = false
       await sources.disk.breathe()
     }
+    return isAsListed
   }
 
-  #remove (repository: Repository, shelf: Shelf, drawer: Drawer, gone: Int32Array): void {
+  /** @returns whether all were removed: what was reported meanwhile stays */
+  #remove (repository: Repository, shelf: Shelf, drawer: Drawer, gone: Int32Array): boolean {
     const { memory, touched } = this
     const leaving = gone.filter(id => !touched.has(repository, id))
-    if (leaving.length < gone.length) drawer.stamp = undefined
     drawer.names = without(drawer.names, leaving)
     for (const id of leaving) {
       if (shelf === repository.revisions) memory.removeRevision(repository, id)
       else memory.removeLayer(repository, id)
       memory.digests.release(id)
     }
+    return leaving.length === gone.length
   }
 }

@@ -1,5 +1,4 @@
 /** Reads links and manifests one by one, remembering nothing: for the reference index, which has its own memory. */
-import { join } from 'node:path'
 import { publicReason } from '../errors.js'
 import { parseDigest, type Digest } from '../oci/digest.js'
 import { parseManifest } from '../oci/manifest.js'
@@ -14,7 +13,7 @@ export type LinkContent = { readonly digest: Digest } | { readonly damage: Damag
 export async function readLink (disk: PacedDisk, root: string, kind: Damage['kind'], path: string): Promise<LinkContent> {
   const damaged = (reason: string): LinkContent => ({ damage: { kind, path, reason } })
   try {
-    const read = await disk.read<LinkContent>(join(root, path), LINK_MAXIMUM_BYTES, bytes => {
+    const read = await disk.read<LinkContent>(`${root}/${path}`, LINK_MAXIMUM_BYTES, bytes => {
       const digest = parseDigest(bytes.toString('latin1').trim())
       return digest !== undefined ? { digest } : damaged(bytes.length === 0 ? 'the link is empty' : 'the link holds no digest')
     })
@@ -31,7 +30,7 @@ export async function readManifest (disk: PacedDisk, root: string, digest: Diges
   const path = paths.blobData(digest)
   const damaged = (reason: string): Manifest => ({ readable: false, damage: { kind: 'manifest', path, reason } })
   try {
-    const read = await disk.read<Manifest>(join(root, path), MANIFEST_MAXIMUM_BYTES, bytes => {
+    const read = await disk.read<Manifest>(`${root}/${path}`, MANIFEST_MAXIMUM_BYTES, bytes => {
       const parsed = parseManifest(bytes)
       return parsed.outcome === 'references' ? { readable: true, references: parsed.references } : damaged(`the manifest cannot be read: ${parsed.reason}`)
     })

@@ -4,11 +4,9 @@
  * direct, in slices of time between which the event loop turns. As soon as one is slow (a cold disk), and always on
  * network file systems, which may hang, they go through the thread pool.
  */
-import { close, closeSync, constants, lstat, lstatSync, open, openSync, opendirSync, promises, read, readSync, statfs, type Dir, type Dirent, type Stats } from 'node:fs'
+import { opendirSync, promises, type Dir, type Dirent } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
-import { promisify } from 'node:util'
-import { codeOf, isMissing, unlessMissing } from './contain.js'
-import type { Stamp } from './stamp.js'
+import { readDirectly, readPooled, statDirectly, statPooled, type Found, type Parse, type Unread } from './raw.js'
 
 /** How long the event loop is kept at most, but for the last operation. Milliseconds. */
 const SLICE_MS = 2
@@ -24,24 +22,13 @@ const POOLED_AT_ONCE = 16
 /** Entries of a directory that are taken at once. */
 const ENTRIES_AT_ONCE = 512
 const ENTRIES_BETWEEN_BREATHS = 64
-/** Enough for nearly every link and manifest. Bytes. */
-const USUAL_BYTES = 32 * 1024
 
 /** Local file systems by their magic numbers (statfs(2)): ext2 to 4, xfs, btrfs, tmpfs, overlayfs, zfs, f2fs. */
 const LOCAL = new Set([0xEF53, 0x58465342, 0x9123683E, 0x01021994, 0x794C7630, 0x2FC12FC1, 0xF2F52010])
 
-/** A symbolic link in the last place is refused (ELOOP); a pipe does not wait for a writer. */
-const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
-
-const pooled = { open: promisify(open), read: promisify(read), close: promisify(close), lstat: promisify(lstat) as (path: string) => Promise<Stats>, statfs: promisify(statfs) }
-
-export type Found = { readonly kind: 'directory', readonly stamp: Stamp } | { readonly kind: 'missing' | 'symbolic link' | 'other' }
-export type Unread = 'missing' | 'irregular' | 'large'
-
 export class PacedDisk {
   /** How many operations there were, for measurements and tests. */
   readonly work = { stats: 0, lists: 0, reads: 0, pooled: 0 }
-  readonly #scratch = Buffer.allocUnsafeSlow(USUAL_BYTES)
   readonly #waiting: Array<() => void> = []
   #sliceEnd = 0
   #turn: Promise<void> | undefined
@@ -54,7 +41,7 @@ export class PacedDisk {
 
   /** Finds out whether direct calls are safe. @param path a directory of the tree */
   async begin (path: string): Promise<void> {
-    const type = await pooled.statfs(path).then(found => found.type, () => 0)
+    const type = await promises.statfs(path).then(found => found.type, () => 0)
     this.#poolFor = LOCAL.has(type) ? 0 : Number.POSITIVE_INFINITY
   }
 
@@ -72,7 +59,7 @@ export class PacedDisk {
   /** What is there; links are not followed. */
   stat (path: string): Found | Promise<Found> {
     this.work.stats++
-    return this.run(() => foundDirectly(path), async () => foundOf(await unlessMissing(pooled.lstat(path))))
+    return this.run(() => statDirectly(path), () => statPooled(path))
   }
 
   /** Lists a directory, however large: calls `found` for each entry. */
@@ -83,20 +70,10 @@ export class PacedDisk {
     else await this.#each(opendirSync(path, { bufferSize: ENTRIES_AT_ONCE }), found)
   }
 
-  /**
-   * Reads a file whole.
-   * @param maximum what is larger is not read; bytes
-   * @param parse takes the bytes, which are its own only until it returns
-   */
-  read<T> (path: string, maximum: number, parse: (bytes: Buffer) => T): T | Unread | Promise<T | Unread> {
+  /** Reads a file whole. @param maximum what is larger is not read; bytes */
+  read<T> (path: string, maximum: number, parse: Parse<T>): T | Unread | Promise<T | Unread> {
     this.work.reads++
-    return this.run(() => orUnread(() => this.#readDirectly(path, maximum, parse)), async () => {
-      try {
-        return await readPooled(path, maximum, parse)
-      } catch (error) {
-        return unread(error)
-      }
-    })
+    return this.run(() => readDirectly(path, maximum, parse), () => readPooled(path, maximum, parse))
   }
 
   async #each (directory: Dir, found: (entry: Dirent) => void): Promise<void> {
@@ -111,18 +88,6 @@ export class PacedDisk {
     } finally {
       if (isPooled) await directory.close()
       else directory.closeSync()
-    }
-  }
-
-  #readDirectly<T> (path: string, maximum: number, parse: (bytes: Buffer) => T): T | Unread {
-    const file = openSync(path, READ_FLAGS)
-    try {
-      let buffer = this.#scratch
-      let size = readSync(file, buffer, 0, buffer.length, 0)
-      if (size === buffer.length) size = readSync(file, buffer = Buffer.allocUnsafe(maximum + 1), 0, maximum + 1, 0)
-      return size > maximum ? 'large' : parse(buffer.subarray(0, size))
-    } finally {
-      closeSync(file)
     }
   }
 
@@ -157,45 +122,4 @@ export class PacedDisk {
       this.#waiting.shift()?.()
     }
   }
-}
-
-async function readPooled<T> (path: string, maximum: number, parse: (bytes: Buffer) => T): Promise<T | Unread> {
-  const file = await pooled.open(path, READ_FLAGS)
-  try {
-    let buffer = Buffer.allocUnsafe(Math.min(USUAL_BYTES, maximum + 1))
-    let { bytesRead } = await pooled.read(file, buffer, 0, buffer.length, 0)
-    if (bytesRead === buffer.length && bytesRead <= maximum) ({ bytesRead } = await pooled.read(file, buffer = Buffer.allocUnsafe(maximum + 1), 0, maximum + 1, 0))
-    return bytesRead > maximum ? 'large' : parse(buffer.subarray(0, bytesRead))
-  } finally {
-    await pooled.close(file)
-  }
-}
-
-function orUnread<T> (work: () => T | Unread): T | Unread {
-  try {
-    return work()
-  } catch (error) {
-    return unread(error)
-  }
-}
-
-function unread (error: unknown): Unread {
-  if (isMissing(error)) return 'missing'
-  if (['ELOOP', 'EISDIR', 'ENXIO', 'EAGAIN'].includes(codeOf(error))) return 'irregular'
-  throw error
-}
-
-function foundDirectly (path: string): Found {
-  try {
-    return foundOf(lstatSync(path, { throwIfNoEntry: false }))
-  } catch (error) {
-    if (isMissing(error)) return { kind: 'missing' }
-    throw error
-  }
-}
-
-function foundOf (stats: Stats | undefined): Found {
-  if (stats === undefined) return { kind: 'missing' }
-  if (stats.isDirectory()) return { kind: 'directory', stamp: { inode: stats.ino, modifiedAt: stats.mtimeMs, changedAt: stats.ctimeMs } }
-  return { kind: stats.isSymbolicLink() ? 'symbolic link' : 'other' }
 }

@@ -151,8 +151,8 @@ t.test('Fastify is known to http and to those who compose it', t => {
 const FILE_SYSTEM = ['fs', 'fs/promises', 'node:fs', 'node:fs/promises']
 
 t.test('the registry\'s files are touched in storage only', t => {
-  /** These have files of their own: the journal, the mark, settings, process ids, the version. */
-  const own = ['app.ts', 'main.ts', 'jobs/store.ts', 'collection/freshness.ts']
+  /** These have files of their own: the journal, the mark, the saved index, settings, process ids, the version. */
+  const own = ['app.ts', 'main.ts', 'jobs/store.ts', 'collection/freshness.ts', 'references/file.ts']
   const importers = importersOf(...FILE_SYSTEM)
   t.ok(importers.some(file => roomOf(file) === 'storage'))
   t.same(importers.filter(file => !['storage', 'config', 'registry'].includes(roomOf(file)) && !own.includes(file)), [])

@@ -251,6 +251,23 @@ for (const { title, path, harm, mend } of damages) {
   })
 }
 
+t.test('a link that was removed without its directory is noticed by an audit, which keeps what is known of others', async t => {
+  const { tree, index } = await setUp(t, true)
+  tree.push(app, m1, { blobs: [b1] })
+  tree.push(app, m2, { blobs: [b2] })
+  await index.build()
+  await tree.tick()
+  tree.remove(paths.revisionLink(app, m1))
+  tree.revision(app, m2, '')
+  await index.verify()
+  t.ok(index.isUsed(b1), 'a verification does not look at every link')
+  await index.audit()
+  t.same([m1, b1, m2, b2].map(digest => index.isUsed(digest)), [false, false, true, true])
+  tree.revision(app, m1)
+  await index.verify()
+  t.ok(index.isUsed(b1))
+})
+
 t.test('what is damaged after it was read stays known', async t => {
   const { tree, index } = await setUp(t)
   tree.push(app, m1, { blobs: [b1] })

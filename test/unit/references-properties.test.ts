@@ -1,4 +1,5 @@
 /** On trees made at random the index knows what a reading of the whole tree finds, whatever happens behind its back. */
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { ReferenceIndex } from '../../src/references/index.js'
 import { PacedDisk } from '../../src/storage/paced.js'
@@ -8,8 +9,10 @@ import { Chance } from '../support/random.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { ALL, RandomTree } from './references-tree.js'
 
-const SEEDS = 40
+const SEEDS = 30
 const ROUNDS = 6
+/** In this round the index is saved, and the next one is loaded from the file. */
+const RESTART = 3
 
 /** As on a network file system: everything goes through the thread pool. */
 class PooledDisk extends PacedDisk {
@@ -43,11 +46,21 @@ async function follow (t: Test, seed: number, damage: boolean): Promise<{ readon
   const reader = new TreeReader(tree.root)
   // Every other time each listing is trusted at once, so that only what changed is listed again.
   const isTrusting = seed % 2 === 0
-  const index = new ReferenceIndex(reader, { disk: seed % 3 === 0 ? new PooledDisk() : new PacedDisk(), ...(isTrusting ? { now: () => Date.now() + 3_600_000 } : {}) })
+  const start = (): ReferenceIndex => new ReferenceIndex(reader, {
+    disk: seed % 3 === 0 ? new PooledDisk() : new PacedDisk(),
+    file: join(tree.root, 'index'),
+    ...(isTrusting ? { now: () => Date.now() + 3_600_000 } : {})
+  })
+  let index = start()
   for (let round = 0; round < ROUNDS; round++) {
     for (let count = round === 0 ? 40 : tree.chance.upTo(5); count > 0; count--) tree.change()
     if (isTrusting) await tree.tick()
-    await (round === 0 ? index.build() : index.verify())
+    if (round === RESTART) {
+      await index.save(join(tree.root, 'index'))
+      index = start()
+      tree.change()
+    }
+    await (round === 0 || round === RESTART ? index.build() : index.verify())
     if (isTrusting) await tree.tick()
     const truth = await scanReferences(reader)
     const different = compare(index, truth, !damage)
