@@ -32,6 +32,8 @@ export interface ChildEnd {
 /** How to run a program. */
 export interface ChildOptions {
   readonly env?: Readonly<Record<string, string | undefined>>
+  /** Called with its process id before anything else can happen: if Delgate is killed now, it must be known. */
+  readonly onSpawn?: (pid: number) => void
 }
 
 /**
@@ -39,8 +41,9 @@ export interface ChildOptions {
  * which then ends its children in good order.
  * @throws Error of the operating system when it cannot be started.
  */
-export async function startChild (argv: readonly string[], { env = process.env }: ChildOptions = {}): Promise<Child> {
+export async function startChild (argv: readonly string[], { env = process.env, onSpawn }: ChildOptions = {}): Promise<Child> {
   const child = spawn(argv[0]!, argv.slice(1), { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+  if (child.pid !== undefined) onSpawn?.(child.pid)
   const output = new OutputTail()
   child.stdout.on('data', (chunk: Buffer) => output.append(chunk))
   child.stderr.on('data', (chunk: Buffer) => output.append(chunk))
@@ -109,10 +112,8 @@ export interface RunResult {
 /** Runs a program to its end, or ends it when `signal` aborts. Never rejects: what went wrong is in the output. */
 export async function runChild (argv: readonly string[], options: ChildOptions & {
   readonly signal: AbortSignal
-  /** Called as soon as it runs, e.g. to note its process id. */
-  readonly onStart?: (child: Child) => void
 }): Promise<RunResult> {
-  const { signal, onStart } = options
+  const { signal } = options
   if (signal.aborted) return { exitCode: undefined, output: 'not started: aborted' }
   let child: Child
   try {
@@ -120,7 +121,6 @@ export async function runChild (argv: readonly string[], options: ChildOptions &
   } catch (error) {
     return { exitCode: undefined, output: `${argv[0]} cannot be started: ${(error as Error).message}` }
   }
-  onStart?.(child)
   const abort = () => { void endChild(child, END_GRACE_SECONDS) }
   signal.addEventListener('abort', abort, { once: true })
   if (signal.aborted) abort()

@@ -68,7 +68,7 @@ export class CommandController implements RegistryController {
     const run = withAbort([signal, this.#closing.signal], signal => runChild(argv, {
       env: this.options.environment,
       signal,
-      onStart: ({ pid }) => { if (isCollection) this.#note(pid) }
+      onSpawn: pid => { if (isCollection) this.#note(pid) }
     }))
     this.#running.add(run)
     const result = await run

@@ -34,8 +34,10 @@ export class Launcher {
   /** @throws Error of the operating system when the program cannot be started */
   async launch (port: number, pidFile: PidFile): Promise<Running> {
     const { binary, config, environment } = this.options
-    const child = await startChild([binary, 'serve', config], { env: { ...environment, REGISTRY_HTTP_ADDR: `127.0.0.1:${port}` } })
-    noteProcess(pidFile, child.pid, this.log)
+    const child = await startChild([binary, 'serve', config], {
+      env: { ...environment, REGISTRY_HTTP_ADDR: `127.0.0.1:${port}` },
+      onSpawn: pid => { noteProcess(pidFile, pid, this.log) }
+    })
     this.log.info({ pid: child.pid, url: `http://127.0.0.1:${port}` }, 'registry started')
     return { child, port, pidFile }
   }

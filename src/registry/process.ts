@@ -118,7 +118,7 @@ export class ProcessController implements RegistryController {
     const run = withAbort([signal, this.#closing.signal], signal => runChild([this.#binary, 'garbage-collect', this.#config.path], {
       env: this.#environment,
       signal,
-      onStart: ({ pid }) => noteProcess(this.#collectPidFile, pid, this.log)
+      onSpawn: pid => { noteProcess(this.#collectPidFile, pid, this.log) }
     }))
     this.#collecting.add(run)
     const { exitCode, output } = await run

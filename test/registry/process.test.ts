@@ -168,9 +168,11 @@ await eachRegistry(t, 'restart: the old registry is told to end when nothing nee
 await eachRegistry(t, 'restart: of several in a row, one old registry at most is left', async (t, tool) => {
   const { controller, options } = await start(t, tool.path, { stopTimeoutSeconds: 60 })
   for (let round = 0; round < 3; round++) {
-    const released = delay(300)
+    let release = (): void => {}
+    const released = new Promise<void>(resolve => { release = resolve })
     await controller.restart(never(), () => released)
     t.equal((await registriesOf(options.stateDirectory)).length, 2)
+    if (round < 2) release()
   }
   await controller.stop()
   t.same(await registriesOf(options.stateDirectory), [], 'both are stopped')
