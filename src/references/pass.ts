@@ -61,7 +61,9 @@ export class Pass {
     repository.isLopsided = hasManifests && !hasLayers
     await this.#shelves.layers(repository, hasLayers)
     await this.#shelves.revisions(repository, hasManifests)
+    await this.sources.disk.breathe()
     await this.#looker.layers(repository)
+    await this.sources.disk.breathe()
     await this.#looker.revisions(repository)
     if (this.isAudit) await this.#looker.allRevisions(repository)
     if (repository.oddities?.isEmpty === true) repository.oddities = undefined

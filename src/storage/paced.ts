@@ -47,13 +47,15 @@ export class PacedDisk {
 
   /** Lets the event loop turn when its time is due; to be called in long calculations. */
   async breathe (): Promise<void> {
-    if (performance.now() < this.#sliceEnd) return
-    // One turn for all who wait: otherwise each would get a slice of its own before the loop goes on.
-    this.#turn ??= turn().then(() => {
-      this.#turn = undefined
-      this.#sliceEnd = performance.now() + SLICE_MS
-    })
-    await this.#turn
+    // Who is late in the turn finds its time used up by the others, and waits for the next.
+    while (performance.now() >= this.#sliceEnd) {
+      // One turn for all who wait: otherwise each would get a slice of its own before the loop goes on.
+      this.#turn ??= turn().then(() => {
+        this.#turn = undefined
+        this.#sliceEnd = performance.now() + SLICE_MS
+      })
+      await this.#turn
+    }
   }
 
   /** What is there; links are not followed. */
