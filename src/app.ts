@@ -14,6 +14,7 @@ import type { Choice } from './collection/choice.js'
 import type { Pause } from './collection/pause.js'
 import { lowerShield } from './collection/shield.js'
 import { createCollection } from './composition/collection.js'
+import { IndexKeeper } from './composition/index-keeper.js'
 import { createStorage, listsOf } from './composition/storage.js'
 import { createTraffic } from './composition/traffic.js'
 import { Claims } from './claims/claims.js'
@@ -34,7 +35,6 @@ import { Deleter } from './jobs/deleter.js'
 import { JobRunner } from './jobs/runner.js'
 import { Schedule } from './jobs/schedule.js'
 import { JobStore } from './jobs/store.js'
-import type { ReferenceIndex } from './references/index.js'
 import { RegistryClient } from './registry/client.js'
 import type { Memory } from './registry/memory.js'
 import { SetupError, type RegistryController } from './registry/port.js'
@@ -95,7 +95,8 @@ function refuse (facts: RegistryFacts): void {
 }
 
 async function compose (settings: Settings, controller: RegistryController, facts: RegistryFacts, root: string, log: Logger): Promise<App> {
-  const storage = createStorage(root)
+  const indexFile = join(settings.state.directory, 'references')
+  const storage = createStorage(root, indexFile)
   const traffic = createTraffic(settings)
   const { reader, states, writer, presence, index } = storage
   const { admission, sessions, pulls, leases, tombstones, locks } = traffic
@@ -160,7 +161,7 @@ async function compose (settings: Settings, controller: RegistryController, fact
     })
   }
   if (open > 0) log.info({ jobs: open }, 'taking up jobs of an earlier run')
-  return { facts, status, choice, ...lifecycle({ server, settings, closing, schedule, runner, collection, pause, admission, upstream, memory, index, controller, log }) }
+  return { facts, status, choice, ...lifecycle({ server, settings, closing, schedule, runner, collection, pause, admission, upstream, memory, keeper: new IndexKeeper(index, indexFile, log), controller }) }
 }
 
 interface Lifecycle {
@@ -174,12 +175,11 @@ interface Lifecycle {
   readonly admission: { close (): void }
   readonly upstream: Upstream
   readonly memory: Memory
-  readonly index: ReferenceIndex
+  readonly keeper: IndexKeeper
   readonly controller: RegistryController
-  readonly log: Logger
 }
 
-function lifecycle ({ server, settings, closing, schedule, runner, collection, pause, admission, upstream, memory, index, controller, log }: Lifecycle): Pick<App, 'listen' | 'close'> {
+function lifecycle ({ server, settings, closing, schedule, runner, collection, pause, admission, upstream, memory, keeper, controller }: Lifecycle): Pick<App, 'listen' | 'close'> {
   let closed: Promise<void> | undefined
   const close = async (): Promise<void> => {
     closing.abort()
@@ -192,6 +192,7 @@ function lifecycle ({ server, settings, closing, schedule, runner, collection, p
     await runner.close()
     await pause.close()
     await served
+    await keeper.stop()
     await memory.close()
     await upstream.close()
     await controller.stop()
@@ -201,7 +202,7 @@ function lifecycle ({ server, settings, closing, schedule, runner, collection, p
       await server.listen({ ...settings.listen })
       runner.resume()
       schedule?.start()
-      void index.build(closing.signal).then(() => { log.info(index.stats(), 'reference index complete') }, error => { if (!closing.signal.aborted) log.error({ err: error }, 'the reference index could not be built; the next collection tries again') })
+      keeper.start(closing.signal)
       const { port, address, family } = server.server.address() as AddressInfo
       return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
     },

@@ -85,6 +85,7 @@ export class OnlineCollection implements Collection {
     await this.#unlink(run)
     await this.#evict(run)
     if (run.restart !== undefined && !await this.parts.pause.prepare()) return { outcome: 'postponed', reason: 'pushes were still transferring when the time to wait for them was up' }
+    if (isFull(run.requests)) await this.parts.index.audit(this.#closing.signal)
     const damage = await this.#lastingDamage()
     if (damage !== undefined) return await this.#refresh(run, { outcome: 'failed', reason: damage }, onPhase)
     const warnings = await mend(index, this.parts.writer)
@@ -149,11 +150,11 @@ export class OnlineCollection implements Collection {
   async #sweep (run: Run): Promise<readonly Stray[]> {
     const { reader, aside, memory, ghosts, abandoned, youngMs } = this.parts
     const named = new Set([...run.requests.flatMap(({ plans }) => plans.flatMap(plan => plan.candidates))])
-    const isFull = run.requests.some(({ tidy, plans }) => tidy !== undefined || plans.some(plan => plan.blind))
-    if (isFull) abandoned().forEach(digest => named.add(digest))
+    const full = isFull(run.requests)
+    if (full) abandoned().forEach(digest => named.add(digest))
     const sweep = new OnlineSweep(this.parts, Date.now() - youngMs, named)
     await sweep.sweep([...named])
-    if (isFull) {
+    if (full) {
       const progress = this.#progress('blobs were looked at')
       let looked = 0
       for await (const digests of reader.blobsByPrefix()) {
@@ -222,3 +223,6 @@ export class OnlineCollection implements Collection {
     }
   }
 }
+
+/** Whether every blob is looked at: somebody asked for that, or it is not known what a manifest that went used. */
+const isFull = (requests: readonly CollectionRequest[]): boolean => requests.some(({ tidy, plans }) => tidy !== undefined || plans.some(plan => plan.blind))

@@ -16,11 +16,14 @@ export interface StorageParts {
   readonly index: ReferenceIndex
 }
 
-/** @param root the directory `docker/registry/v2` of the storage */
-export function createStorage (root: string): StorageParts {
+/**
+ * @param root the directory `docker/registry/v2` of the storage
+ * @param indexFile where the reference index is saved
+ */
+export function createStorage (root: string, indexFile: string): StorageParts {
   const reader = new TreeReader(root)
   const writer = new TreeWriter(root)
-  return { reader, states: new RepositoryStates(reader), writer, aside: new Aside(writer), presence: new Presence(reader), index: new ReferenceIndex(reader) }
+  return { reader, states: new RepositoryStates(reader), writer, aside: new Aside(writer), presence: new Presence(reader), index: new ReferenceIndex(reader, { file: indexFile }) }
 }
 
 /**
