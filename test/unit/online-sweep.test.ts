@@ -1,4 +1,5 @@
 /** The sweep and the claims exclude each other, per digest: the sweep is stopped at each of its steps, on real files. */
+import { join } from 'node:path'
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { Claims } from '../../src/claims/claims.js'
@@ -55,7 +56,7 @@ const old = (): number => Date.now() + 10_000
 async function prepared (t: Test, parts: Partial<OnlineSweepParts> = {}, youngest = old()) {
   const root = await temporaryDirectory(t)
   const tree = new DiskTree(root)
-  const storage = createStorage(root)
+  const storage = createStorage(root, join(await temporaryDirectory(t), 'index'))
   const traffic = createTraffic({ hold: { maximumRequests: 10, timeoutSeconds: 10 }, drain: { timeoutSeconds: 10, sessionIdleSeconds: 60, pullIdleSeconds: 60, transferTimeoutSeconds: 10 } })
   for (const digest of [SWEPT, OTHER]) tree.write(paths.blobData(digest), 'content')
   await storage.index.build()
