@@ -68,7 +68,7 @@ export class Directories {
     for (const algorithm of new Set(digests.map(algorithmOf))) {
       const inner = join(directory, algorithm)
       const [known, before] = [this.#listings.get(inner), this.#stamps.get(inner)]
-      if (known === undefined || before === undefined) continue
+      if (known === undefined || before === undefined || !isCounted(before)) continue
       const after = stampOf(await this.reader.stats(inner))
       // Listed again meanwhile.
       if (this.#listings.get(inner) !== known || this.#stamps.get(inner) !== before) continue
