@@ -20,7 +20,7 @@ export interface OnlineSweepParts {
   readonly writer: TreeWriter
   readonly aside: Aside
   readonly index: Pick<ReferenceIndex, 'isUsed' | 'linkedIn'>
-  readonly leases: Pick<Leases, 'condemn'>
+  readonly leases: Pick<Leases, 'condemn' | 'isLeased'>
   readonly tombstones: Tombstones
   readonly turn: (repository: RepositoryName) => Promise<Turn>
 }
@@ -55,7 +55,8 @@ export class OnlineSweep {
     if (index.isUsed(digest)) return
     if (!this.named.has(digest) && (await reader.blobModifiedAt(digest) ?? 0) > this.youngest) return
     for (const repository of index.linkedIn(digest)) {
-      if (await this.#unlink(repository, digest)) continue
+      // Asked before the turn, which a manifest PUT that leases it may have.
+      if (!leases.isLeased(digest) && await this.#unlink(repository, digest)) continue
       this.swept.leased.add(digest)
       return
     }

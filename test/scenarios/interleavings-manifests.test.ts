@@ -1,12 +1,15 @@
 /** Races between manifest PUTs and deletions, each forced: see docs/garbage-collection.md. */
+import { utimes } from 'node:fs/promises'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { hasBlob, manifestStatus, pull, pullManifest, push, pushBlobs, putManifest } from '../support/client.js'
 import { assertClean } from '../support/disk.js'
-import { expectStatus, ociError, request } from '../support/http.js'
+import { expectStatus, json, ociError, request } from '../support/http.js'
 import { digestsOf, image, layer, type Image } from '../support/images.js'
 import { as, blobPath, collectAll, collects, isThere, layerPath, leavesSomething, pullFresh, startBehind, startGuarded, uploadsOpened, wasForgotten, writing, type Guarded } from '../support/interleaving.js'
 import { del, deleted, jobEnded } from '../support/jobs.js'
 import { collectGarbage } from '../support/registry.js'
+import { until } from '../support/temporary.js'
 import { eachRegistry } from '../support/tools.js'
 
 /** It pulls, also from what is on the disk alone; and when it is deleted, nothing is left. */
@@ -42,6 +45,27 @@ await eachRegistry(t, 'a manifest PUT is at the registry while what it lists is 
     t.equal(await manifestStatus(gate.url, 'app', 'old'), 404)
     await assertWhole(t, gate, 'fresh', fresh)
   }
+})
+
+await eachRegistry(t, 'the same, from a client that uploaded so long ago that nothing is leased any more: the PUT itself leases', async (t, tool) => {
+  const gate = await startGuarded(t, tool, { drain: { sessionIdleSeconds: 1 } })
+  const shared = await layer('shared')
+  const [other, fresh] = [await image('other', { layers: [shared] }), await image('fresh', { layers: [shared] })]
+  await push(gate.url, 'elsewhere', 'v1', other)
+  await pushBlobs(gate.url, 'app', [fresh.config, shared], as('pusher'))
+  await until('the leases are over', async () => json<{ traffic: { pushes: number } }>(await request(gate.url, 'GET', '/delgate/v1/status')).traffic.pushes === 0)
+  const before = new Date(Date.now() - 600_000)
+  await utimes(join(gate.storage, 'docker/registry/v2', layerPath('app', shared.digest)), before, before)
+  const putting = gate.door.hold({ method: 'PUT', path: '/v2/app/manifests/fresh', when: 'before' })
+  const put = putManifest(gate.url, 'app', 'fresh', fresh, as('pusher'))
+  await putting.arrived
+  const answer = expectStatus(await del(gate.url, '/v2/elsewhere'), 202, 'DELETE')
+  await leavesSomething(gate.url, answer)
+  t.ok(await isThere(gate, blobPath(shared.digest)))
+  putting.release()
+  await put
+  t.equal((await jobEnded(gate.url, answer)).state, 'done')
+  await assertWhole(t, gate, 'fresh', fresh)
 })
 
 await eachRegistry(t, 'a manifest PUT lists a layer that was unlinked and is remembered, and that nobody leased: it is linked again', async (t, tool) => {
