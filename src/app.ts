@@ -111,7 +111,7 @@ async function compose (settings: Settings, controller: RegistryController, fact
   const isImmediate = choice.collector === 'online' && choice.freshness !== 'restart'
   const runner = new JobRunner(store, collection, { ...settings.collection, ...(isImmediate ? { quietSeconds: 0 } : {}), leftoversSeconds: settings.drain.sessionIdleSeconds }, log, credentials)
   const rehearse = async (plans: Parameters<typeof rehearseDeletion>[0]) => await rehearseDeletion(plans, { reader, writer, keptBy: async (of, references, view) => await keptBy(reader, of, references.users, { view }) })
-  const deleter = new Deleter({ reader, states, writer, locks, sessions, tombstones, store, runner, planOptions, rehearse, credentials, log })
+  const deleter = new Deleter({ reader, states, writer, ...traffic, store, runner, planOptions, rehearse, credentials, log })
 
   const claims = new Claims({ sessions, leases, locks })
   const restorer = new Restorer({ reader, writer, tombstones })

@@ -48,7 +48,7 @@ export class Evictor {
 
   /** @throws CodedError when the registry cannot be asked */
   async evict (repository: RepositoryName, credentials: Credentials): Promise<Evicted> {
-    if (!await this.#readsEnd(repository)) return { outcome: 'leased' }
+    if (!await this.parts.reads.settled(repository, READS_SECONDS)) return { outcome: 'leased' }
     let outcome: Evicted = { outcome: 'forgotten' }
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       if (attempt > 0) await delay(BETWEEN_ATTEMPTS_MS)
@@ -56,12 +56,6 @@ export class Evictor {
       if (outcome.outcome !== 'leased') break
     }
     return outcome
-  }
-
-  async #readsEnd (repository: RepositoryName): Promise<boolean> {
-    const giveUp = new AbortController()
-    const late = delay(READS_SECONDS * 1000, false, { signal: giveUp.signal }).catch(() => false)
-    return await Promise.race([this.parts.reads.settled(repository).then(() => true), late]).finally(() => { giveUp.abort() })
   }
 
   async #evictAll (repository: RepositoryName, credentials: Credentials): Promise<Evicted> {

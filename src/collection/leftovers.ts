@@ -7,6 +7,7 @@ import { planLeftovers, planRest } from '../deletion/resume.js'
 import type { RepositoryName } from '../oci/name.js'
 import type { RepositoryState } from '../storage/state.js'
 import type { TreeWriter } from '../storage/write.js'
+import type { Reads } from '../traffic/reads.js'
 import type { Tombstones } from '../traffic/tombstones.js'
 import type { CollectionRequest } from './request.js'
 
@@ -23,6 +24,7 @@ export interface LeftoverParts {
   readonly states: States
   readonly writer: TreeWriter
   readonly tombstones: Tombstones
+  readonly reads: Reads
   readonly planOptions: PlanOptionsFor
 }
 
@@ -69,7 +71,7 @@ export async function isBlocked (requests: readonly CollectionRequest[], { state
   return false
 }
 
-async function finishPlan (request: CollectionRequest, plan: Plan, state: RepositoryState, { states, writer, tombstones, planOptions, quiet }: InTurn): Promise<Receipt | undefined> {
+async function finishPlan (request: CollectionRequest, plan: Plan, state: RepositoryState, { states, writer, tombstones, planOptions, quiet, reads }: InTurn): Promise<Receipt | undefined> {
   if (!state.exists) return undefined
   const { repository } = plan
   const isNothing = (rest: Plan): boolean => rest.tags.length + rest.manifests.length + rest.layers.length === 0 && !rest.empties
@@ -79,7 +81,7 @@ async function finishPlan (request: CollectionRequest, plan: Plan, state: Reposi
     decide: state => (request.unlinked ? planLeftovers : planRest)(state, plan, request.since, planOptions(repository)),
     about: rest => isNothing(rest) ? undefined : rest
   })
-  return isNothing(rest) ? undefined : await execute(rest, writer, { states, tombstones, quiet })
+  return isNothing(rest) ? undefined : await execute(rest, writer, { states, tombstones, reads, quiet })
 }
 
 /** Whether a push that runs keeps a link, or a repository in which nothing else is left, that a plan was about. */

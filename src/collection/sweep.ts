@@ -6,6 +6,7 @@ import * as paths from '../storage/paths.js'
 import type { TreeReader } from '../storage/read.js'
 import type { References } from '../storage/scan.js'
 import type { Extent, TreeWriter } from '../storage/write.js'
+import type { Pulls } from '../traffic/pulls.js'
 import type { Sessions } from '../traffic/sessions.js'
 import type { Freshness } from './freshness.js'
 import type { CollectionOutcome, CollectionRequest } from './request.js'
@@ -17,6 +18,7 @@ export interface SweepParts {
   readonly controller: Pick<RegistryController, 'collect'>
   readonly freshness: Freshness
   readonly sessions: Sessions
+  readonly pulls: Pulls
   /** Longest run of the registry's collector, seconds. */
   readonly timeoutSeconds: number
 }
@@ -77,10 +79,10 @@ async function collect (shielded: readonly Digest[], closing: AbortSignal, { wri
   }
 }
 
-/** What running pushes rely on, as it is named and as it is stored. */
-async function leasedDigests ({ sessions, reader }: SweepParts): Promise<Digest[]> {
+/** What running pushes and pulls rely on, as it is named and as it is stored. */
+async function leasedDigests ({ sessions, pulls, reader }: SweepParts): Promise<Digest[]> {
   const digests: Digest[] = []
-  for (const { repository, digest } of sessions.allLeased()) {
+  for (const { repository, digest } of [...sessions.allLeased(), ...pulls.allLeased()]) {
     const link = await reader.link('layer', paths.layerLink(repository, digest))
     digests.push(digest)
     if (link !== undefined && 'digest' in link && link.digest !== digest) digests.push(link.digest)

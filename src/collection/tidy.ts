@@ -12,6 +12,7 @@ import * as paths from '../storage/paths.js'
 import type { TreeReader } from '../storage/read.js'
 import { damageText } from '../storage/state.js'
 import type { TreeWriter } from '../storage/write.js'
+import type { Reads } from '../traffic/reads.js'
 import type { Tombstones } from '../traffic/tombstones.js'
 import type { Turn } from './leftovers.js'
 
@@ -20,6 +21,7 @@ export interface TidyParts {
   readonly states: States
   readonly writer: TreeWriter
   readonly tombstones: Tombstones
+  readonly reads: Reads
   readonly turn: (repository: RepositoryName) => Promise<Turn>
   readonly planOptions: PlanOptionsFor
   /** Uploads that nobody has added to for this long go, milliseconds. */
@@ -46,7 +48,7 @@ export async function tidy (target: 'garbage' | 'untagged', parts: TidyParts, on
   return { receipt, repositories: touched }
 }
 
-async function tidyOne (name: RepositoryName, target: 'garbage' | 'untagged', { states, writer, tombstones, turn, planOptions, uploadMaximumAgeMs }: TidyParts): Promise<{ removed: Receipt | undefined, warnings: string[] }> {
+async function tidyOne (name: RepositoryName, target: 'garbage' | 'untagged', { states, writer, tombstones, reads, turn, planOptions, uploadMaximumAgeMs }: TidyParts): Promise<{ removed: Receipt | undefined, warnings: string[] }> {
   const { quiet, end } = await turn(name)
   try {
     let removed: Receipt | undefined
@@ -55,7 +57,7 @@ async function tidyOne (name: RepositoryName, target: 'garbage' | 'untagged', { 
     states.forget(name)
     const state = await states.repository(name)
     const planned = plan(state, { type: target, repository: name }, options)
-    if (planned.outcome === 'planned') removed = await execute(planned.plan, writer, { states, tombstones, quiet })
+    if (planned.outcome === 'planned') removed = await execute(planned.plan, writer, { states, tombstones, reads, quiet })
     for (const upload of state.uploads) {
       if (options.uploading(upload) || upload.modifiedAt > Date.now() - uploadMaximumAgeMs) continue
       const { bytes, directories } = await writer.remove(paths.uploadDirectory(name, upload.id))

@@ -28,13 +28,13 @@ export function createStorage (root: string, indexFile: string): StorageParts {
 
 /**
  * What a client that got a manifest may fetch next, at any depth: for the leases of a pull.
- * @param later told when something had to be read first
+ * @param later told when something had to be read first; of nothing, when it cannot be read
  * @returns all of it, where it is known at once
  */
 export function listsOf (reader: TreeReader, digest: Digest, later: (lists: readonly Digest[]) => void): readonly Digest[] | undefined {
   const known = knownBelow(reader, digest)
   if (known !== undefined) return known
-  readBelow(reader, digest).then(later, () => {})
+  readBelow(reader, digest).then(later, () => { later([]) })
   return undefined
 }
 

@@ -6,6 +6,7 @@ import { dirname } from 'node:path'
 import { each } from '../storage/concurrency.js'
 import * as paths from '../storage/paths.js'
 import { NOTHING, plus, type Extent, type TreeWriter } from '../storage/write.js'
+import type { Reads } from '../traffic/reads.js'
 import type { Tombstones } from '../traffic/tombstones.js'
 import type { States } from './current.js'
 import type { Plan } from './plan.js'
@@ -14,6 +15,8 @@ import { EMPTY_RECEIPT, addToReceipt, type Receipt } from './receipt.js'
 export interface ExecuteOptions {
   /** Told of what is about to be unlinked; it keeps a layer that a running push relies on. */
   readonly tombstones: Pick<Tombstones, 'buryLayer' | 'buryManifest'>
+  /** Manifest reads that run: what a pull that has just begun needs is leased once its read has been answered. */
+  readonly reads: Pick<Reads, 'settled'>
   /** Told of what may be gone, also when it ended half-way. */
   readonly states: Pick<States, 'removed'>
   /**
@@ -22,6 +25,9 @@ export interface ExecuteOptions {
    */
   readonly quiet: boolean
 }
+
+/** How long manifest reads are waited for that began before, seconds. After that the layers are left to a later collection. */
+const READS_SECONDS = 5
 
 /** Removes the links that a plan names. */
 export async function execute (plan: Plan, tree: TreeWriter, options: ExecuteOptions): Promise<Receipt> {
@@ -37,7 +43,8 @@ async function unlink (plan: Plan, tree: TreeWriter, options: ExecuteOptions): P
   let extent = await removeAll(tree, plan.tags.map(({ tag }) => paths.tagDirectory(repository, tag)))
   plan.manifests.forEach(digest => { options.tombstones.buryManifest(repository, digest) })
   extent = plus(extent, await removeAll(tree, manifestPaths(plan)))
-  const layers = plan.layers.filter(digest => options.tombstones.buryLayer(repository, digest))
+  const settled = plan.layers.length === 0 || await options.reads.settled(repository, READS_SECONDS)
+  const layers = plan.layers.filter(digest => settled && options.tombstones.buryLayer(repository, digest))
   extent = plus(extent, await removeAll(tree, layers.map(digest => paths.layerDirectory(repository, digest))))
   const receipt = addToReceipt(EMPTY_RECEIPT, { ...named(plan), layerLinks: layers.map(digest => ({ repository, digest })), warnings: plan.warnings })
   if (options.quiet) extent = plus(extent, await removeDirectories({ ...plan, empties: plan.empties && layers.length === plan.layers.length }, tree))

@@ -46,15 +46,20 @@ export class PullGate {
     }
   }
 
-  /** The registry has answered, and the answer goes to the client. */
+  /** The registry has answered, and the answer goes to the client. The read is over once the pull's leases are taken. */
   answered ({ method }: FastifyRequest, passage: Passage, upstream: UpstreamAnswer): void {
-    const { route, client, readEnded } = passage
-    readEnded?.()
-    if (route.kind !== 'manifest' || method !== 'GET' || upstream.statusCode !== 200) return
+    const { route, client, readEnded = () => {} } = passage
+    if (route.kind !== 'manifest' || method !== 'GET' || upstream.statusCode !== 200) return readEnded()
     const { pulls, lists } = this.parts
     const digest = 'digest' in route.reference ? route.reference.digest : parseDigest(headerOf(upstream, 'docker-content-digest'))
-    if (digest === undefined || pulls.renew(route.repository, client, digest)) return
-    const begin = (listed: readonly Digest[]): void => { pulls.begin(route.repository, client, digest, listed) }
+    if (digest === undefined || pulls.renew(route.repository, client, digest)) return readEnded()
+    const begin = (listed: readonly Digest[]): void => {
+      pulls.begin(route.repository, client, digest, listed)
+      readEnded()
+    }
+    // The passage's own end may come first; the read goes on until it is known what the pull needs.
+    const own = passage.ends.indexOf(readEnded)
+    if (own !== -1) passage.ends.splice(own, 1)
     const known = lists(digest, begin)
     if (known !== undefined) begin(known)
   }

@@ -16,6 +16,7 @@ import type { TreeReader } from '../storage/read.js'
 import type { RepositoryState } from '../storage/state.js'
 import type { TreeWriter } from '../storage/write.js'
 import type { RepositoryLocks } from '../traffic/locks.js'
+import type { Reads } from '../traffic/reads.js'
 import type { Sessions } from '../traffic/sessions.js'
 import type { Tombstones } from '../traffic/tombstones.js'
 import type { CallerCredentials } from './credentials.js'
@@ -30,6 +31,7 @@ export interface DeleterParts {
   readonly locks: RepositoryLocks
   readonly sessions: Sessions
   readonly tombstones: Tombstones
+  readonly reads: Reads
   readonly store: JobStore
   readonly runner: JobRunner
   readonly planOptions: (repository: RepositoryName, target: Target['type']) => PlanOptions
@@ -165,10 +167,10 @@ export class Deleter {
   }
 
   async #unlink (job: Job, plans: readonly Plan[], quiet: ReadonlySet<RepositoryName>): Promise<Job> {
-    const { store, runner, states, tombstones, writer } = this.parts
+    const { store, runner, states, tombstones, reads, writer } = this.parts
     let receipt = EMPTY_RECEIPT
     for (const plan of plans) {
-      const removed = await execute(plan, writer, { states, tombstones, quiet: quiet.has(plan.repository) })
+      const removed = await execute(plan, writer, { states, tombstones, reads, quiet: quiet.has(plan.repository) })
       receipt = addToReceipt(receipt, removed)
     }
     const now = new Date().toISOString()

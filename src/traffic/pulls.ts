@@ -89,6 +89,13 @@ export class Pulls {
     return [...this.#repositories.keys(), ...this.#fetching.keys()].some(repository => this.leased(repository, digest))
   }
 
+  /** Every lease, wherever it is. */
+  allLeased (): Array<{ repository: RepositoryName, digest: Digest }> {
+    const fetched = [...this.#fetching].flatMap(([repository, digests]) => [...digests.keys()].map(digest => ({ repository, digest })))
+    const missing = [...this.#repositories.keys()].flatMap(repository => this.#live(repository).flatMap(pull => [...pull.missing].map(digest => ({ repository, digest }))))
+    return [...fetched, ...missing]
+  }
+
   /** How many pulls are running. */
   get open (): number {
     return [...this.#repositories.keys()].reduce((sum, repository) => sum + this.#live(repository).length, 0)

@@ -1,13 +1,20 @@
 /**
- * Manifest reads that the registry is at work on. It may have found a link just before that was removed, and note in its
- * cache just after it was made to forget that the manifest exists:
+ * Manifest reads that the registry is at work on. It may have found a link just before that was removed:
+ *
+ *     client    GET manifest: the registry reads the tag and the manifest
+ *     gate      unlinks both, and the layers: nobody leases them
+ *     gate      gets the answer: the pull has begun, and its layers are gone
+ *
+ * So layers are unlinked only when the reads that began before the tag went have been answered, and their pulls lease
+ * what they need. And the registry may note in its cache, just after it was made to forget, that the manifest exists:
  *
  *     client    GET manifest: the registry reads the link
  *     gate      unlinks the manifest; makes the registry forget it
  *     registry  remembers the manifest
  *
- * So the registry is made to forget only when the reads that began before the link went have been answered.
+ * So it is made to forget only after those reads, too.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { RepositoryName } from '../oci/name.js'
 
 interface Group { reading: number, over: () => void, readonly ended: Promise<void> }
@@ -28,14 +35,20 @@ export class Reads {
     }
   }
 
-  /** Resolves when every read that runs now has ended; those that begin later do not matter. */
-  async settled (repository: RepositoryName): Promise<void> {
+  /**
+   * Waits until every read that runs now has ended; those that begin later do not matter.
+   * @returns false when the time was up first
+   */
+  async settled (repository: RepositoryName, seconds: number): Promise<boolean> {
     const groups = this.#groups.get(repository)
-    if (groups === undefined) return
+    if (groups === undefined) return true
     const before = [...groups]
     groups.push(newGroup())
     this.#tidy(repository)
-    await Promise.all(before.map(async group => { await group.ended }))
+    const giveUp = new AbortController()
+    const late = delay(seconds * 1000, false, { signal: giveUp.signal }).catch(() => false)
+    const ended = Promise.all(before.map(async group => { await group.ended })).then(() => true)
+    return await Promise.race([ended, late]).finally(() => { giveUp.abort() })
   }
 
   #tidy (repository: RepositoryName): void {

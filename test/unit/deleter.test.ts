@@ -18,6 +18,7 @@ import { TreeReader } from '../../src/storage/read.js'
 import { RepositoryStates } from '../../src/storage/states.js'
 import { TreeWriter } from '../../src/storage/write.js'
 import { RepositoryLocks } from '../../src/traffic/locks.js'
+import { Reads } from '../../src/traffic/reads.js'
 import { Sessions } from '../../src/traffic/sessions.js'
 import { Tombstones } from '../../src/traffic/tombstones.js'
 
@@ -64,6 +65,7 @@ t.test('what a push makes while the deletion is on its way stays', async t => {
     writer: new TreeWriter(root),
     locks: new RepositoryLocks(),
     sessions,
+    reads: new Reads(),
     tombstones: new Tombstones((repository, digest) => sessions.leased(repository, digest)),
     store,
     runner,
