@@ -7,6 +7,8 @@ import type { Digest } from '../oci/digest.js'
 import type { RepositoryName } from '../oci/name.js'
 
 interface Pull {
+  /** All that the manifest lists. */
+  readonly lists: readonly Digest[]
   /** What the manifest lists and the client has not fetched yet. */
   readonly missing: Set<Digest>
   /** Requests for content that run right now. */
@@ -28,11 +30,19 @@ export class Pulls {
   /** @param idleSeconds how long a client may pause before it counts as done */
   constructor (private readonly idleSeconds: number) {}
 
-  /** Whether this pull is known already; it is kept alive then. */
+  /**
+   * A client got a manifest. Of what another one lists, it has this.
+   * @returns whether a pull of this manifest is known already; it begins anew then
+   */
   renew (repository: RepositoryName, client: string, manifest: Digest): boolean {
-    const pull = this.#repositories.get(repository)?.get(client)?.get(manifest)
+    const pulling = this.#repositories.get(repository)?.get(client)
+    if (pulling === undefined) return false
+    for (const pull of pulling.values()) pull.missing.delete(manifest)
+    const pull = pulling.get(manifest)
     if (pull === undefined) return false
     pull.lastActive = Date.now()
+    // The same client may pull it again, or twice at once.
+    if (pull.missing.size < pull.lists.length) pull.lists.forEach(digest => { pull.missing.add(digest) })
     return true
   }
 
@@ -47,7 +57,7 @@ export class Pulls {
     if (clients === undefined) this.#repositories.set(repository, clients = new Map())
     let pulling = clients.get(client)
     if (pulling === undefined) clients.set(client, pulling = new Map())
-    pulling.set(manifest, { missing: new Set(lists), inFlight: 0, lastActive: Date.now() })
+    pulling.set(manifest, { lists: [...new Set(lists)], missing: new Set(lists), inFlight: 0, lastActive: Date.now() })
   }
 
   /**
