@@ -7,6 +7,7 @@ import { say } from '../scripts/lib/run.mjs'
 import { collect, unlink, writeCollectConfig } from './collect.mjs'
 import { imageAt, lackOfRoom, writeRegistry } from './generate.mjs'
 import { measureGate, startedSeconds } from './gate.mjs'
+import { removeTree } from './remove.mjs'
 import { median } from './report.mjs'
 import { deletionTable } from './deletion-report.mjs'
 
@@ -119,7 +120,6 @@ async function measureCollector ({ registry, directory, storage, supply, images,
 }
 
 function remove (directory, directories) {
-  // Millions of files: rm is several times faster than Node's own.
-  spawnSync('rm', ['-rf', directory])
+  removeTree(directory)
   directories.delete(directory)
 }
