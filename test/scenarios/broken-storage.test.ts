@@ -119,6 +119,8 @@ async function damaged (t: Test, tool: RegistryTool, inflict: Damage['inflict'])
   await push(first.url, 'live', 'v1', live)
   await first.close()
   await inflict(first, live)
+  // What was read before is known, however it looks now: only a start that reads everything finds such damage.
+  await rm(join(first.directory, 'state', 'references'))
   return { gate: await startGate(t, tool, { files: first, settings: { collection: { attempts: 1 } } }), live }
 }
 
