@@ -5,7 +5,7 @@
 import { closeSync, constants, lstatSync, openSync, readSync, type Dirent, type Stats } from 'node:fs'
 import { lstat, open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parseDigest, type Digest } from '../oci/digest.js'
+import { isCanonical, parseDigest, type Digest } from '../oci/digest.js'
 import { parseManifest, type ManifestReferences } from '../oci/manifest.js'
 import type { RepositoryName, Tag } from '../oci/name.js'
 import { contained, isMissing, unlessMissing } from './contain.js'
@@ -90,7 +90,11 @@ export class EntryReader {
   }
 
   async layer (name: RepositoryName, digest: Digest): Promise<Entry<LayerState>> {
-    const link = await this.link('layer', paths.layerLink(name, digest))
+    const path = paths.layerLink(name, digest)
+    const found = await this.#find(path)
+    // A link under a sha256 name holds that name (registry/storage/linkedblobstore.go, linkBlob): with its length, it need not be read.
+    if (found?.regular === true && found.size === digest.length && isCanonical(digest)) return { value: { digest, target: digest, modifiedAt: found.modifiedAt }, damages: [] }
+    const link = await this.link('layer', path)
     if (link === undefined) return { value: undefined, damages: [] }
     const isNamedSo = 'digest' in link && link.digest === digest
     return { value: { digest, target: isNamedSo ? digest : 'digest' in link ? link.digest : undefined, modifiedAt: link.modifiedAt }, damages: 'damage' in link ? [link.damage] : [] }
