@@ -4,7 +4,7 @@ import { beginUpload, commitUpload, hasBlob, pull, push, putManifest, sendChunk,
 import { assertClean } from '../support/disk.js'
 import { expectStatus, header, request } from '../support/http.js'
 import { digestsOf, image, layer, type Image, type Layer } from '../support/images.js'
-import { as, blobPath, isThere, layerPath, leavesSomething, pullFresh, startGuarded, uploadsOpened, wasForgotten, writing, type Guarded } from '../support/interleaving.js'
+import { as, blobPath, busyCollection, isThere, layerPath, leavesSomething, pullFresh, startGuarded, uploadsOpened, wasForgotten, writing, type Guarded } from '../support/interleaving.js'
 import { del, deleted, jobEnded } from '../support/jobs.js'
 import { eachRegistry } from '../support/tools.js'
 
@@ -95,18 +95,14 @@ await eachRegistry(t, 'the same, and the upload\'s commit reaches the registry b
   for (const when of ['before', 'after'] as const) {
     const gate = await startGuarded(t, tool)
     const { shared, old, fresh } = await pushedOld(gate)
-    // A manifest is being read: the registry is told to forget only after that.
-    const reading = gate.door.hold({ method: 'GET', path: '/v2/app/manifests/old', when: 'after' })
-    const read = request(gate.url, 'GET', '/v2/app/manifests/old', as('reader'))
-    await reading.arrived
+    const collect = await busyCollection(gate)
     const answer = expectStatus(await del(gate.url, '/v2/app/manifests/old'), 202, 'DELETE')
     t.equal(await hasBlob(gate.url, 'app', shared.digest, as('pusher')), false)
     const sent = await sendChunk(gate.url, await beginUpload(gate.url, 'app', as('pusher')), shared.bytes, as('pusher'))
     const committing = gate.door.hold({ method: 'PUT', path: /\/blobs\/uploads\//, when })
     const committed = commitUpload(gate.url, sent, shared.digest, as('pusher'))
     await committing.arrived
-    reading.release()
-    await read
+    collect()
     await leavesSomething(gate.url, answer)
     t.notOk(wasForgotten(gate.door, shared.digest), `the commit is held ${when}: nobody removes its link`)
     committing.release()

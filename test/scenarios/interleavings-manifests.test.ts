@@ -6,7 +6,7 @@ import { hasBlob, manifestStatus, pull, pullManifest, push, pushBlobs, putManife
 import { assertClean } from '../support/disk.js'
 import { expectStatus, json, ociError, request } from '../support/http.js'
 import { digestsOf, image, layer, type Image } from '../support/images.js'
-import { as, blobPath, collectAll, collects, isThere, layerPath, leavesSomething, pullFresh, startBehind, startGuarded, uploadsOpened, wasForgotten, writing, type Guarded } from '../support/interleaving.js'
+import { as, blobPath, busyCollection, collectAll, isThere, layerPath, leavesSomething, pullFresh, startBehind, startGuarded, uploadsOpened, wasForgotten, writing, type Guarded } from '../support/interleaving.js'
 import { del, deleted, jobEnded } from '../support/jobs.js'
 import { collectGarbage } from '../support/registry.js'
 import { until } from '../support/temporary.js'
@@ -72,18 +72,15 @@ await eachRegistry(t, 'a manifest PUT lists a layer that was unlinked and is rem
   const gate = await startGuarded(t, tool)
   const shared = await layer('shared')
   const [old, fresh] = [await image('old', { layers: [shared] }), await image('fresh', { layers: [shared] })]
-  await push(gate.url, 'app', ['old', 'read'], old)
-  const reading = gate.door.hold({ method: 'GET', path: '/v2/app/manifests/read', when: 'after' })
-  const read = request(gate.url, 'GET', '/v2/app/manifests/read', as('reader'))
-  await reading.arrived
-  const answer = expectStatus(await del(gate.url, `/v2/app/manifests/${old.digest}`), 202, 'DELETE')
+  await push(gate.url, 'app', 'old', old)
+  const collect = await busyCollection(gate)
+  const answer = expectStatus(await del(gate.url, '/v2/app/manifests/old'), 202, 'DELETE')
   t.notOk(await isThere(gate, layerPath('app', shared.digest)), 'it is unlinked')
   t.ok(await hasBlob(gate.registry.url, 'app', shared.digest), 'the registry remembers it')
   await pushBlobs(gate.url, 'app', [fresh.config], as('pusher'))
   await putManifest(gate.url, 'app', 'fresh', fresh, as('pusher'))
   t.ok(await isThere(gate, layerPath('app', shared.digest)), 'it is linked again')
-  reading.release()
-  await read
+  collect()
   t.equal((await jobEnded(gate.url, answer)).state, 'done')
   t.notOk(wasForgotten(gate.door, shared.digest))
   await assertWhole(t, gate, 'fresh', fresh)
@@ -146,16 +143,12 @@ await eachRegistry(t, 'a tag is pushed again after the 202 and before the regist
   const gate = await startGuarded(t, tool)
   const content = await image('again')
   await push(gate.url, 'app', 'v1', content)
-  const reading = gate.door.hold({ method: 'GET', path: '/v2/app/manifests/v1', when: 'after' })
-  const read = request(gate.url, 'GET', '/v2/app/manifests/v1', as('reader'))
-  await reading.arrived
+  const collect = await busyCollection(gate)
   const answer = expectStatus(await del(gate.url, '/v2/app/manifests/v1'), 202, 'DELETE')
-  await collects(gate.url, answer)
   const { present } = await push(gate.url, 'app', 'v1', content, as('pusher'))
   t.same(present, [], 'nothing that is unlinked is said to be there')
   await pull(gate.url, 'app', 'v1', content, as('pusher'))
-  reading.release()
-  await read
+  collect()
   t.equal((await jobEnded(gate.url, answer)).state, 'done')
   t.notOk(digestsOf(content).some(digest => wasForgotten(gate.door, digest)), 'what is linked again is not forgotten')
   await assertWhole(t, gate, 'v1', content)

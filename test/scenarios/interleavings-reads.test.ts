@@ -1,12 +1,19 @@
 /** Races between reads and deletions, each forced: see docs/garbage-collection.md. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { hasBlob, manifestStatus, pull, pullBlob, pullManifest, push } from '../support/client.js'
 import { assertClean } from '../support/disk.js'
-import { expectStatus, open, read, request } from '../support/http.js'
+import { expectStatus, open, read, request, type Answer } from '../support/http.js'
 import { blobsOf, digestOf, digestsOf, image, index, layer } from '../support/images.js'
-import { as, blobPath, collects, isThere, leavesSomething, pullFresh, startGuarded, wasForgotten } from '../support/interleaving.js'
+import { as, blobPath, isThere, layerPath, leavesSomething, pullFresh, startGuarded, wasForgotten } from '../support/interleaving.js'
 import { del, deleted, jobEnded } from '../support/jobs.js'
+import { until } from '../support/temporary.js'
 import { eachRegistry } from '../support/tools.js'
+
+/** Lets a deletion go on that should not: one that waits as it should still does after this. */
+async function asFarAsItGoes (base: string, deleting: Promise<Answer>): Promise<void> {
+  await Promise.race([deleting.then(async answer => await jobEnded(base, answer)), sleep(1_000)])
+}
 
 await eachRegistry(t, 'a manifest is being read while it is deleted: the registry is told to forget after it has answered', async (t, tool) => {
   const gate = await startGuarded(t, tool)
@@ -16,16 +23,37 @@ await eachRegistry(t, 'a manifest is being read while it is deleted: the registr
   const reading = gate.door.hold({ method: 'GET', path, when: 'after' })
   const answered = request(gate.url, 'GET', path, as('reader'))
   await reading.arrived
-  const answer = expectStatus(await del(gate.url, '/v2/app/manifests/v1'), 202, 'DELETE')
-  await collects(gate.url, answer)
-  t.equal(await manifestStatus(gate.url, 'app', content.digest, as('another')), 404, 'for others it is gone at once')
+  const deleting = del(gate.url, '/v2/app/manifests/v1')
+  await until('it is gone for others', async () => (await request(gate.url, 'HEAD', path, as('another'))).status === 404)
+  await asFarAsItGoes(gate.url, deleting)
   t.notOk(digestsOf(content).some(digest => wasForgotten(gate.door, digest)), 'the registry is not told yet')
   reading.release()
-  t.ok([200, 404].includes((await answered).status))
+  t.equal((await answered).status, 404, 'it is not served any more')
+  const answer = expectStatus(await deleting, 202, 'DELETE')
   t.equal((await jobEnded(gate.url, answer)).state, 'done')
   t.ok(wasForgotten(gate.door, content.digest))
   t.equal(await manifestStatus(gate.url, 'app', content.digest), 404)
   t.equal(await manifestStatus(gate.registry.url, 'app', content.digest), 404, 'the registry has forgotten it')
+  await assertClean(t, gate, { digests: digestsOf(content), repositories: ['app'] })
+})
+
+await eachRegistry(t, 'a tag is being read while it is deleted: its layers go when the registry has answered, and this pull has them', async (t, tool) => {
+  const gate = await startGuarded(t, tool)
+  const content = await image('read')
+  await push(gate.url, 'app', 'v1', content)
+  const reading = gate.door.hold({ method: 'GET', path: '/v2/app/manifests/v1', when: 'after' })
+  const pulling = pullManifest(gate.url, 'app', 'v1', content, as('puller'))
+  await reading.arrived
+  const deleting = del(gate.url, '/v2/app/manifests/v1', as('deleter'))
+  await until('it is gone for others', async () => (await request(gate.url, 'HEAD', '/v2/app/manifests/v1', as('another'))).status === 404)
+  await asFarAsItGoes(gate.url, deleting)
+  t.ok(await isThere(gate, layerPath('app', content.config.digest)), 'it is not known yet what the pull needs')
+  reading.release()
+  await pulling
+  const answer = expectStatus(await deleting, 202, 'DELETE')
+  await leavesSomething(gate.url, answer)
+  for (const blob of blobsOf(content)) await t.resolves(pullBlob(gate.url, 'app', blob, as('puller')))
+  t.equal((await jobEnded(gate.url, answer)).state, 'done')
   await assertClean(t, gate, { digests: digestsOf(content), repositories: ['app'] })
 })
 

@@ -2,12 +2,12 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { pull } from './client.js'
+import { pull, push } from './client.js'
 import { startGate, type Gate, type PartialSettings } from './delgate.js'
 import { openDoor, type Door } from './door.js'
 import { expectStatus, header, json, request, type Answer } from './http.js'
-import type { Content } from './images.js'
-import { jobAt } from './jobs.js'
+import { image, type Content } from './images.js'
+import { del, jobAt } from './jobs.js'
 import { startRegistry, type BareRegistry, type RegistryOptions } from './registry.js'
 import { until } from './temporary.js'
 import type { RegistryTool } from './tools.js'
@@ -53,14 +53,22 @@ export async function leavesSomething (base: string, answer: Answer): Promise<vo
   })
 }
 
-/** Waits until a job's collection is under way. */
-export async function collects (base: string, answer: Answer): Promise<void> {
-  await until('the collection runs', async () => (await jobAt(base, header(answer, 'location')!)).phase === 'collect')
-}
-
 /** Asks for a collection of everything that nothing uses. */
 export async function collectAll (base: string): Promise<Answer> {
   return expectStatus(await request(base, 'POST', '/delgate/v1/collections'), 202, 'POST collections')
+}
+
+/**
+ * Keeps collections busy: the one that runs is at the door, telling the registry to forget something in a repository of
+ * its own. So a deletion from now on is accepted, and its job waits, until the result is called.
+ */
+export async function busyCollection ({ url, door }: Pick<Guarded, 'url' | 'door'>): Promise<() => void> {
+  const content = await image('busy')
+  await push(url, 'busy', 'v1', content, as('busy'))
+  const evicting = door.hold({ method: 'DELETE', path: `/v2/busy/blobs/${content.config.digest}`, when: 'before' })
+  expectStatus(await del(url, '/v2/busy', as('busy')), 202, 'DELETE')
+  await evicting.arrived
+  return evicting.release
 }
 
 /** Waits until this many writing requests have come to the gate, those that wait for their turn included. */
