@@ -14,7 +14,6 @@
  *
  * So it is made to forget only after those reads, too.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import type { RepositoryName } from '../oci/name.js'
 
 interface Group { reading: number, over: () => void, readonly ended: Promise<void> }
@@ -45,10 +44,13 @@ export class Reads {
     const before = [...groups]
     groups.push(newGroup())
     this.#tidy(repository)
-    const giveUp = new AbortController()
-    const late = delay(seconds * 1000, false, { signal: giveUp.signal }).catch(() => false)
-    const ended = Promise.all(before.map(async group => { await group.ended })).then(() => true)
-    return await Promise.race([ended, late]).finally(() => { giveUp.abort() })
+    return await new Promise(resolve => {
+      const timer = setTimeout(resolve, seconds * 1000, false)
+      void Promise.all(before.map(async group => { await group.ended })).then(() => {
+        clearTimeout(timer)
+        resolve(true)
+      })
+    })
   }
 
   #tidy (repository: RepositoryName): void {

@@ -50,7 +50,22 @@ export async function pusher (arena: Arena, name: string, chance: Chance): Promi
   }
 }
 
-async function push ({ url, model, done }: Arena, slot: Slot, content: Content, chance: Chance, options: ClientOptions): Promise<void> {
+/** How often a push is begun again that met a deletion of its whole repository. */
+const ATTEMPTS = 20
+
+/** A push into a repository that is being deleted may fail cleanly, and works when repeated (scenario 25); no other may. */
+async function push (arena: Arena, slot: Slot, content: Content, chance: Chance, options: ClientOptions): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const isDeleted = arena.model.watchRepository(slot.repository)
+    try {
+      return await pushOnce(arena, slot, content, chance, options)
+    } catch (error) {
+      if (attempt === ATTEMPTS || !isDeleted() || !/got 400 .*MANIFEST_BLOB_UNKNOWN/.test((error as Error).message)) throw error
+    }
+  }
+}
+
+async function pushOnce ({ url, model, done }: Arena, slot: Slot, content: Content, chance: Chance, options: ClientOptions): Promise<void> {
   const { repository, tag } = slot
   for (const blob of blobsOf(content)) {
     if (chance.happens(0.15)) await mountBlob(url, repository, chance.one(model.repositories), blob, options)
@@ -58,8 +73,13 @@ async function push ({ url, model, done }: Arena, slot: Slot, content: Content, 
   }
   for (const child of manifestsOf(content).slice(0, -1)) await putManifest(url, repository, child.digest, child, options)
   const end = model.beginPut(slot, content)
-  await putManifest(url, repository, tag, content, options)
-  end()
+  try {
+    await putManifest(url, repository, tag, content, options)
+  } catch (error) {
+    end(false)
+    throw error
+  }
+  end(true)
   done.pushes++
 }
 

@@ -38,9 +38,13 @@ function reaches ({ repository, tag, digest }: Target, slot: Slot): boolean {
   return digest === undefined || [...slot.possible, slot.putting].some(content => content?.digest === digest)
 }
 
+const isWhole = ({ repository, tag, digest }: Target, of: string): boolean => repository === of && tag === undefined && digest === undefined
+
 export class TortureModel {
   readonly slots: readonly Slot[]
   readonly #deletions = new Set<Deletion>()
+  /** How many deletions of all of a repository have begun. */
+  readonly #wholes = new Map<string, number>()
   /** Everything that was ever pushed, by digest. */
   readonly #known = new Map<string, Content>()
 
@@ -50,16 +54,24 @@ export class TortureModel {
 
   known (digest: string): Content | undefined { return this.#known.get(digest) }
 
-  /** The PUT of a manifest under a tag is sent; call the result when it was accepted. */
-  beginPut (slot: Slot, content: Content): () => void {
+  /** Something goes on in a repository; the result says whether a deletion of all of it ran since. */
+  watchRepository (repository: string): () => boolean {
+    const running = [...this.#deletions].some(deletion => isWhole(deletion, repository))
+    const before = this.#wholes.get(repository) ?? 0
+    return () => running || (this.#wholes.get(repository) ?? 0) > before
+  }
+
+  /** The PUT of a manifest under a tag is sent; call the result when it was answered, with whether it was accepted. */
+  beginPut (slot: Slot, content: Content): (accepted: boolean) => void {
     this.#known.set(content.digest, content)
     slot.version++
     slot.putting = content
     for (const deletion of this.#deletions) {
       if (reaches(deletion, slot)) this.#contest(deletion, slot)
     }
-    return () => {
-      slot.possible = slot.contested ? [content, undefined] : [content]
+    return accepted => {
+      const put = accepted ? [content] : slot.possible
+      slot.possible = slot.contested ? [...new Set([...put, undefined])] : put
       slot.putting = undefined
       slot.contested = false
       slot.version++
@@ -75,6 +87,7 @@ export class TortureModel {
     const reached = this.slots.filter(slot => reaches(target, slot))
     const certain = reached.filter(slot => slot.content !== undefined && !this.#isMoving(slot))
     this.#deletions.add(deletion)
+    if (isWhole(target, target.repository)) this.#wholes.set(target.repository, (this.#wholes.get(target.repository) ?? 0) + 1)
     for (const slot of reached) {
       slot.version++
       if (slot.putting !== undefined) this.#contest(deletion, slot)
