@@ -3,6 +3,7 @@
  * one rename. The races are written down in docs/garbage-collection.md.
  */
 import { dirname } from 'node:path'
+import type { States } from '../deletion/current.js'
 import type { Digest } from '../oci/digest.js'
 import type { RepositoryName } from '../oci/name.js'
 import type { ReferenceIndex } from '../references/index.js'
@@ -17,6 +18,7 @@ import type { Turn } from './leftovers.js'
 
 export interface OnlineSweepParts {
   readonly reader: Pick<TreeReader, 'link' | 'blobModifiedAt'>
+  readonly states: Pick<States, 'removing'>
   readonly writer: TreeWriter
   readonly aside: Aside
   readonly index: Pick<ReferenceIndex, 'isUsed' | 'linkedIn'>
@@ -76,14 +78,15 @@ export class OnlineSweep {
    * @returns false when a push or a pull relies on it
    */
   async #unlink (repository: RepositoryName, digest: Digest): Promise<boolean> {
-    const { reader, writer, tombstones, index, turn } = this.parts
+    const { reader, states, writer, tombstones, index, turn } = this.parts
     const link = await reader.link('layer', paths.layerLink(repository, digest))
     if (link !== undefined && link.modifiedAt > this.youngest) return false
     const { quiet, end } = await turn(repository)
     try {
       if (index.isUsed(digest) || !tombstones.buryLayer(repository, digest)) return false
       const directory = paths.layerDirectory(repository, digest)
-      const extent = await writer.remove(directory)
+      const removed = await states.removing({ repository, tags: [], manifests: [], history: [], layers: [digest], kept: [] })
+      const extent = await writer.remove(directory).finally(removed)
       if (quiet) await writer.pruneUp([dirname(directory)])
       if (extent.directories > 0) this.swept.strays.push({ repository, digest, extent })
       return true

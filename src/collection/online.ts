@@ -23,7 +23,7 @@ import type { Collection, CollectionOutcome, CollectionPhase, CollectionRequest,
 import { pruneDirectories, shareBlobs } from './shares.js'
 import { tidy, type TidyParts } from './tidy.js'
 
-export interface OnlineParts extends LeftoverParts, OnlineSweepParts, Omit<TidyParts, 'closing'> {
+export interface OnlineParts extends LeftoverParts, Omit<OnlineSweepParts, 'states'>, Omit<TidyParts, 'closing'> {
   readonly reader: TreeReader
   readonly writer: TreeWriter
   readonly index: ReferenceIndex
@@ -83,10 +83,12 @@ export class OnlineCollection implements Collection {
     await index.build(this.#closing.signal)
     onPhase('collect')
     await this.#unlink(run)
-    await this.#evict(run)
-    if (run.restart !== undefined && !await this.parts.pause.prepare()) return { outcome: 'postponed', reason: 'pushes were still transferring when the time to wait for them was up' }
-    if (isFull(run.requests)) await this.parts.index.audit(this.#closing.signal)
-    const damage = await this.#lastingDamage()
+    // The one waits for the registry, the other for the disk.
+    let [damage] = await Promise.all([this.#lastingDamage(run), this.#evict(run)])
+    if (run.restart !== undefined) {
+      if (!await this.parts.pause.prepare()) return { outcome: 'postponed', reason: 'pushes were still transferring when the time to wait for them was up' }
+      damage = await this.#lastingDamage(run)
+    }
     if (damage !== undefined) return await this.#refresh(run, { outcome: 'failed', reason: damage }, onPhase)
     const warnings = await mend(index, this.parts.writer)
     const strays = await this.#sweep(run)
@@ -139,9 +141,10 @@ export class OnlineCollection implements Collection {
    * Damage that is still there at a second look. Registry 2.8 truncates a link before it writes it, so beside running
    * pushes a link may look empty for a moment.
    */
-  async #lastingDamage (): Promise<string | undefined> {
+  async #lastingDamage ({ requests }: Run): Promise<string | undefined> {
     const { index } = this.parts
-    await index.verify()
+    if (isFull(requests)) await index.audit(this.#closing.signal)
+    else await index.verify()
     if (index.blocking.length === 0) return undefined
     await index.verify()
     return index.blocking.length === 0 ? undefined : describe(index.blocking)

@@ -23,7 +23,15 @@ export interface StorageParts {
 export function createStorage (root: string, indexFile: string): StorageParts {
   const reader = new TreeReader(root)
   const writer = new TreeWriter(root)
-  return { reader, states: new RepositoryStates(reader), writer, aside: new Aside(writer), presence: new Presence(reader), index: new ReferenceIndex(reader, { file: indexFile }) }
+  const index = new ReferenceIndex(reader, { file: indexFile })
+  // What cannot be looked at now is listed by the next pass.
+  const states = new RepositoryStates(reader, {
+    onRemoving: async plan => {
+      const removed = await index.removing(plan)
+      return () => { removed().catch(() => {}) }
+    }
+  })
+  return { reader, states, writer, aside: new Aside(writer), presence: new Presence(reader), index }
 }
 
 /**

@@ -15,8 +15,8 @@ export interface States {
   repository (name: RepositoryName, options?: { readonly tag?: Tag | undefined }): Promise<RepositoryState>
   /** Whether what a plan is about is still as it was in the state that the plan was made from; if not, ask for the state anew. */
   isCurrent (state: RepositoryState, subject: Subject): Promise<boolean>
-  /** Told after links were removed, even if not all of them. */
-  removed (subject: Subject): Promise<void>
+  /** Told before links are removed, and by a call of the result after, even if not all of them were. */
+  removing (subject: Subject): Promise<() => Promise<void>>
   /** The next reading is a whole one. */
   forget (name: RepositoryName): void
 }

@@ -17,8 +17,8 @@ export interface ExecuteOptions {
   readonly tombstones: Pick<Tombstones, 'buryLayer' | 'buryManifest'>
   /** Manifest reads that run: what a pull that has just begun needs is leased once its read has been answered. */
   readonly reads: Pick<Reads, 'settled'>
-  /** Told of what may be gone, also when it ended half-way. */
-  readonly states: Pick<States, 'removed'>
+  /** Told of what goes, also when it ended half-way. */
+  readonly states: Pick<States, 'removing'>
   /**
    * Whether nobody is writing in the repository. Otherwise the directories that others share are left for later:
    * the registry makes a directory first and the file in it after, and would fail if it vanished in between.
@@ -31,10 +31,11 @@ const READS_SECONDS = 5
 
 /** Removes the links that a plan names. */
 export async function execute (plan: Plan, tree: TreeWriter, options: ExecuteOptions): Promise<Receipt> {
+  const removed = await options.states.removing(plan)
   try {
     return await unlink(plan, tree, options)
   } finally {
-    await options.states.removed(plan)
+    await removed()
   }
 }
 

@@ -6,7 +6,7 @@
 import type { Stamp } from '../storage/stamp.js'
 
 /** To be raised with every change of what the blocks mean. */
-export const VERSION = 1
+export const VERSION = 2
 
 export const BLOCK = {
   /** JSON, the first one: `Head`. */

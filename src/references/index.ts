@@ -23,10 +23,12 @@ import { blockingDamages, harmlessDamages } from './damages.js'
 import type { Repository } from './folder.js'
 import { Memory } from './memory.js'
 import { Pass } from './pass.js'
-import { reportLinked, reportUnlinked } from './reports.js'
+import { reportLinked } from './reports.js'
+import { Shelves, type Removal } from './shelves.js'
 import { bytesOf } from './size.js'
 import { Store } from './store.js'
 import { Touched } from './touched.js'
+import type { Sources } from './watch.js'
 
 export interface ReferenceIndexOptions {
   /** The clock of the file system, milliseconds since the epoch. */
@@ -164,10 +166,21 @@ export class ReferenceIndex {
     reportLinked(this.#memory, this.#memory.repository(repository), digest, references, stored, this.#touch)
   }
 
-  /** Reports that the link of a revision has been removed. */
-  unlinked (repository: RepositoryName, digest: Digest): void {
-    const from = this.#isPassing ? this.#memory.repository(repository) : this.#memory.repositories.get(repository)
-    if (from !== undefined) reportUnlinked(this.#memory, from, digest, this.#touch)
+  /**
+   * To be called just before directories of revisions and layers are removed, and what it returns just after: the next
+   * pass need not list what is left then, unless something else has changed there as well. One thing is not seen: somebody
+   * else, around the gate, who removes one entry and adds another in that very moment.
+   */
+  async removing (removal: Removal): Promise<() => Promise<void>> {
+    if (!this.#isComplete) return async () => {}
+    const shelves = new Shelves(this.#memory, this.#touched, this.#sources(undefined))
+    const before = await shelves.glance(removal)
+    return async () => {
+      await this.#exclusively(async () => {
+        const repository = this.#memory.repositories.get(removal.repository)
+        if (repository !== undefined) await this.#watched(async () => { await shelves.removed(repository, removal, before) })
+      })
+    }
   }
 
   /** What could hide a reference: while there is any, nothing may be swept. Each pass looks whether it has been mended. */
@@ -212,16 +225,29 @@ export class ReferenceIndex {
   }
 
   async #pass (signal: AbortSignal | undefined, isAudit = false): Promise<void> {
-    this.#isPassing = true
     try {
-      await this.#disk.begin(join(this.reader.root, paths.REPOSITORIES))
-      await this.#store.load(this.#file, signal)
-      await new Pass(this.#memory, this.#touched, { disk: this.#disk, root: this.reader.root, now: this.#now, signal }, isAudit).run()
+      await this.#watched(async () => {
+        await this.#disk.begin(join(this.reader.root, paths.REPOSITORIES))
+        await this.#store.load(this.#file, signal)
+        await new Pass(this.#memory, this.#touched, this.#sources(signal), isAudit).run()
+      })
       this.#isComplete = true
       this.#failure = undefined
     } catch (error) {
       this.#failure = { kind: 'tree', path: paths.REPOSITORIES, reason: `the reference index could not be brought up to date: ${publicReason(error)}` }
       throw error
+    }
+  }
+
+  #sources (signal: AbortSignal | undefined): Sources {
+    return { disk: this.#disk, root: this.reader.root, now: this.#now, signal }
+  }
+
+  /** Reads the disk, while it is noted what reports are about. */
+  async #watched (reading: () => Promise<void>): Promise<void> {
+    this.#isPassing = true
+    try {
+      await reading()
     } finally {
       this.#isPassing = false
       this.#touched.clear()

@@ -3,7 +3,6 @@ import { algorithmOf, type Digest } from '../oci/digest.js'
 import type { ManifestReferences } from '../oci/manifest.js'
 import type { Repository } from './folder.js'
 import { VACANT, type Memory } from './memory.js'
-import { has } from './sorted.js'
 
 /** Told of each entry that a report is about. */
 type Touch = (repository: Repository, id: number) => void
@@ -32,12 +31,4 @@ function reportNamed (memory: Memory, repository: Repository, name: number, stor
   memory.alias(repository, name, target)
   memory.digests.release(target)
   memory.removeUnknown(repository, name)
-}
-
-export function reportUnlinked (memory: Memory, repository: Repository, digest: Digest, touch: Touch): void {
-  const manifest = memory.digests.acquire(digest)
-  // Its directory may stay: it is looked at again in every pass, as long as it does.
-  if (has(memory.revisionDrawer(repository, digest).names, manifest)) memory.change(repository, manifest, VACANT)
-  touch(repository, manifest)
-  memory.digests.release(manifest)
 }

@@ -1,8 +1,10 @@
 /** Brings what is known of one repository's entries up to date with its directories. */
 import { join } from 'node:path'
-import { parseDigest } from '../oci/digest.js'
+import { algorithmOf, hexOf, parseDigest, type Digest } from '../oci/digest.js'
+import type { RepositoryName } from '../oci/name.js'
 import { each } from '../storage/concurrency.js'
 import * as paths from '../storage/paths.js'
+import { isCounted, sameStamp, type Stamp } from '../storage/stamp.js'
 import { drawerOf, type Drawer, type Repository, type Shelf } from './folder.js'
 import type { Memory } from './memory.js'
 import { has, sorted, union, without } from './sorted.js'
@@ -11,6 +13,25 @@ import { relist, type Sources } from './watch.js'
 
 /** So many entries are removed in one go. */
 const REMOVED_AT_ONCE = 500
+
+/** What a deletion removes from one repository. */
+export interface Removal {
+  readonly repository: RepositoryName
+  readonly manifests: readonly Digest[]
+  readonly layers: readonly Digest[]
+}
+
+/** Stamps, taken at one moment, by path relative to the root. */
+export type Glance = ReadonlyMap<string, Stamp>
+
+interface RemovalFrom { readonly shelf: 'revisions' | 'layers', readonly algorithm: string, readonly path: string, readonly digests: readonly Digest[] }
+
+/** A removal drawer by drawer. */
+function drawersOf ({ repository, manifests, layers }: Removal): RemovalFrom[] {
+  const from = (shelf: RemovalFrom['shelf'], directory: string, digests: readonly Digest[]): RemovalFrom[] => [...new Set(digests.map(algorithmOf))]
+    .map(algorithm => ({ shelf, algorithm, path: `${directory}/${algorithm}`, digests: digests.filter(digest => algorithmOf(digest) === algorithm) }))
+  return [...from('revisions', paths.revisionsDirectory(repository), manifests), ...from('layers', paths.layersDirectory(repository), layers)]
+}
 
 export class Shelves {
   constructor (private readonly memory: Memory, private readonly touched: Touched, private readonly sources: Sources) {}
@@ -21,6 +42,47 @@ export class Shelves {
 
   async layers (repository: Repository, exists: boolean): Promise<void> {
     await this.#shelf(repository, repository.layers, exists ? paths.layersDirectory(repository.name) : undefined)
+  }
+
+  /** How the directories are that a deletion is about to change. */
+  async glance (removal: Removal): Promise<Glance> {
+    const glance = new Map<string, Stamp>()
+    for (const { path } of drawersOf(removal)) {
+      const there = await this.sources.disk.stat(join(this.sources.root, path))
+      if (there.kind === 'directory') glance.set(path, there.stamp)
+    }
+    return glance
+  }
+
+  /**
+   * A deletion removed directories of revisions, or of layers. The rest of a drawer need not be listed again where it was
+   * known just before, and where the file system's count says that nothing else has changed in it since.
+   */
+  async removed (repository: Repository, removal: Removal, before: Glance): Promise<void> {
+    for (const { shelf: name, algorithm, path, digests } of drawersOf(removal)) {
+      const shelf = repository[name]
+      const drawer = shelf.drawers.get(algorithm)
+      const known = before.get(path)
+      if (drawer === undefined || known === undefined || !sameStamp(drawer.stamp, known)) continue
+      // It is listed in the next pass, unless all goes well here.
+      drawer.stamp = undefined
+      const gone = await this.#gone(drawer, path, digests)
+      const there = await this.sources.disk.stat(join(this.sources.root, path))
+      if (there.kind !== 'directory' || there.stamp.inode !== known.inode || !isCounted(known) || !isCounted(there.stamp)) continue
+      if (known.links - there.stamp.links !== gone.length) continue
+      if (this.#remove(repository, shelf, drawer, sorted(gone))) drawer.stamp = there.stamp
+    }
+  }
+
+  /** Those that were known to be in a drawer and are not there any more. */
+  async #gone (drawer: Drawer, path: string, digests: readonly Digest[]): Promise<number[]> {
+    const gone: number[] = []
+    for (const digest of digests) {
+      const { kind } = await this.sources.disk.stat(join(this.sources.root, path, hexOf(digest)))
+      const id = this.memory.digests.find(digest)
+      if (kind === 'missing' && has(drawer.names, id)) gone.push(id)
+    }
+    return gone
   }
 
   /** @param path `undefined` where there is none */

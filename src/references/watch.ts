@@ -41,7 +41,7 @@ export async function relist (watched: Watched, path: string, { disk, root, now,
     return 'missing'
   }
   try {
-    const there = await disk.stat(join(root, path))
+    const there = await disk.stat(`${root}/${path}`)
     if (there.kind === 'symbolic link') return unreadable('it is a symbolic link')
     if (there.kind !== 'directory') return missing()
     if (sameStamp(watched.stamp, there.stamp)) return 'unchanged'
@@ -55,7 +55,7 @@ export async function relist (watched: Watched, path: string, { disk, root, now,
 async function read (watched: Watched, path: string, stamp: Stamp, { disk, root, now }: Sources, found: (name: string, damages: Damage[]) => void): Promise<void> {
   const damages: Damage[] = []
   const listedAt = now()
-  await disk.list(join(root, path), entry => {
+  await disk.list(`${root}/${path}`, entry => {
     if (entry.isSymbolicLink()) damages.push({ kind: 'tree', path: join(path, entry.name), reason: 'it is a symbolic link' })
     else if (entry.isDirectory()) found(entry.name, damages)
   })

@@ -2,10 +2,10 @@
  * Takes blobs out of the registry's sight with one rename each, on the same file system, and removes them after: what a
  * claim may have to wait for is the rename alone. What a crash leaves here was garbage already.
  */
-import { mkdir, readdir, rename, rmdir } from 'node:fs/promises'
+import { mkdir, readdir, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hexOf, type Digest } from '../oci/digest.js'
-import { codeOf, contained, isMissing, unlessMissing } from './contain.js'
+import { codeOf, isMissing, unlessMissing } from './contain.js'
 import * as paths from './paths.js'
 import type { Extent, TreeWriter } from './write.js'
 
@@ -26,7 +26,7 @@ export class Aside {
    */
   async take (digest: Digest): Promise<Remove | undefined> {
     const from = paths.blobDirectory(digest)
-    const where = await contained(this.writer.root, from)
+    const where = await this.writer.locate(from)
     if (where === 'missing') return undefined
     if (where === 'outside') throw new Error(`${from} is reached through a symbolic link; nothing was removed there`)
     const to = join(ASIDE, `${hexOf(digest)}-${this.#count++}`)
@@ -56,12 +56,12 @@ export class Aside {
   async #rename (from: string, to: string): Promise<void> {
     const { root } = this.writer
     try {
-      await rename(join(root, from), join(root, to))
+      await this.writer.rename(from, to)
     } catch (error) {
       if (!isMissing(error)) throw error
       // The place is made when it is first needed.
       await mkdir(join(root, ASIDE), { recursive: true })
-      await rename(join(root, from), join(root, to))
+      await this.writer.rename(from, to)
     }
   }
 }

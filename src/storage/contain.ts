@@ -1,6 +1,8 @@
 /** Keeps every access inside the registry's tree: no component of a path may be a symbolic link. */
+import { realpathSync } from 'node:fs'
 import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { PacedDisk } from './paced.js'
 
 export const codeOf = (error: unknown): string => (error as { code?: string }).code ?? ''
 export const isMissing = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes(codeOf(error))
@@ -21,14 +23,15 @@ export type Containment = 'inside' | 'missing' | 'outside'
 const realRoots = new Map<string, string>()
 
 /** Where a path of the tree really is. `outside`: it is reached through a symbolic link. */
-export async function contained (root: string, relative: string): Promise<Containment> {
+export async function contained (root: string, relative: string, disk: PacedDisk): Promise<Containment> {
+  const real = async (path: string): Promise<string> => await disk.run(() => realpathSync.native(path), async () => await realpath(path))
   try {
-    const real = await realpath(join(root, relative))
+    const found = await real(join(root, relative))
     const known = realRoots.get(root)
-    if (known !== undefined && real === join(known, relative)) return 'inside'
-    const realRoot = await realpath(root)
+    if (known !== undefined && found === join(known, relative)) return 'inside'
+    const realRoot = await real(root)
     realRoots.set(root, realRoot)
-    return real === join(realRoot, relative) ? 'inside' : 'outside'
+    return found === join(realRoot, relative) ? 'inside' : 'outside'
   } catch (error) {
     if (isMissing(error)) return 'missing'
     throw error

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { algorithmOf, hexOf, parseDigest, type Digest } from '../oci/digest.js'
 import { parseTag, type Tag } from '../oci/name.js'
 import type { EntryReader } from './entries.js'
-import { sameStamp, type Stamp } from './stamp.js'
+import { isCounted, sameStamp, stampOf, type Stamp } from './stamp.js'
 import type { Damage } from './state.js'
 
 /** The names in a directory. While nothing changes it stays the same object. */
@@ -14,12 +14,6 @@ export interface Listing<Name> {
   readonly names: readonly Name[]
   readonly damages: readonly Damage[]
 }
-
-/**
- * What tells that a directory still holds the same directories. The file system counts them too, as far as it does
- * (`links` is two more than that; 1 on btrfs, and on ext4 beyond 65,000).
- */
-type Counted = Stamp & { readonly links: number }
 
 /**
  * A directory that changed within this time before it was listed may have changed once more without its times showing
@@ -37,7 +31,7 @@ interface Derived { readonly from: ReadonlyArray<Listing<string>>, readonly list
 export class Directories {
   readonly #listings = new Map<string, Listing<string>>()
   /** Of listings that are to be trusted while the stamp stays. */
-  readonly #stamps = new Map<string, Counted>()
+  readonly #stamps = new Map<string, Stamp>()
   readonly #derived = new Map<string, Derived>()
 
   constructor (private readonly reader: EntryReader) {}
@@ -69,7 +63,7 @@ export class Directories {
       const inner = join(directory, algorithm)
       const [known, before] = [this.#listings.get(inner), this.#stamps.get(inner)]
       if (known === undefined || before === undefined || !isCounted(before)) continue
-      const after = stampOf(await this.reader.stats(inner))
+      const after = directoryStamp(await this.reader.stats(inner))
       // Listed again meanwhile.
       if (this.#listings.get(inner) !== known || this.#stamps.get(inner) !== before) continue
       const gone = new Set(digests.filter(digest => algorithmOf(digest) === algorithm).map(hexOf))
@@ -85,9 +79,9 @@ export class Directories {
   async #list (directory: string, counts = false): Promise<Listing<string>> {
     const known = this.#listings.get(directory)
     const readAt = Date.now()
-    const stamp = stampOf(await this.reader.stats(directory))
+    const stamp = directoryStamp(await this.reader.stats(directory))
     const trusted = this.#stamps.get(directory)
-    if (known !== undefined && stamp !== undefined && sameStamp(trusted, stamp) && trusted?.links === stamp.links) return known
+    if (known !== undefined && stamp !== undefined && sameStamp(trusted, stamp)) return known
     const damages: Damage[] = []
     const names = (await this.reader.list(directory, damages)).map(entry => entry.name)
     if (stamp !== undefined && (isTrusted(stamp, readAt) || (counts && isCounted(stamp)))) this.#stamps.set(directory, stamp)
@@ -107,11 +101,7 @@ export class Directories {
 }
 
 /** @returns `undefined` for anything but a directory */
-function stampOf (stats: Stats | undefined): Counted | undefined {
-  return stats?.isDirectory() === true ? { inode: stats.ino, modifiedAt: stats.mtimeMs, changedAt: stats.ctimeMs, links: stats.nlink } : undefined
-}
-
-const isCounted = ({ links }: Counted): boolean => links > 1
+const directoryStamp = (stats: Stats | undefined): Stamp | undefined => stats?.isDirectory() === true ? stampOf(stats) : undefined
 
 /** Whether the same stamp later means the same directories. @param readAt before the stamp was taken */
 export function isTrusted ({ modifiedAt, changedAt }: Stamp, readAt: number): boolean {

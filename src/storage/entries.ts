@@ -45,7 +45,7 @@ export class EntryReader {
   /** The directories in a directory, in order of name; none when it does not exist. */
   async list (directory: string, damages: Damage[]): Promise<Dirent[]> {
     const entries: Dirent[] = []
-    await unlessMissing(this.#disk.list(join(this.root, directory), entry => { entries.push(entry) }))
+    await unlessMissing(this.#disk.list(`${this.root}/${directory}`, entry => { entries.push(entry) }))
     for (const entry of entries) {
       if (entry.isSymbolicLink()) damages.push({ kind: 'tree', path: join(directory, entry.name), reason: 'it is a symbolic link' })
     }
@@ -55,8 +55,8 @@ export class EntryReader {
   /** What a repository's directory holds; nothing when a symbolic link leads to it. */
   async own (name: RepositoryName, damages: Damage[]): Promise<string[]> {
     const directory = paths.repositoryDirectory(name)
-    if (!this.#disk.isLocal) await this.#disk.begin(this.root)
-    if (await contained(this.root, directory) !== 'outside') return (await this.list(directory, damages)).map(entry => entry.name)
+    await this.#disk.prepare(this.root)
+    if (await contained(this.root, directory, this.#disk) !== 'outside') return (await this.list(directory, damages)).map(entry => entry.name)
     damages.push({ kind: 'tree', path: directory, reason: 'it is reached through a symbolic link' })
     return []
   }
@@ -104,7 +104,7 @@ export class EntryReader {
   async digestDirectories (directory: string, damages: Damage[]): Promise<Digest[]> {
     const digests: Digest[] = []
     for (const algorithm of await this.list(directory, damages)) {
-      for (const hex of await this.list(join(directory, algorithm.name), damages)) {
+      for (const hex of await this.list(`${directory}/${algorithm.name}`, damages)) {
         const digest = parseDigest(`${algorithm.name}:${hex.name}`)
         if (digest === undefined) damages.push({ kind: 'tree', path: join(directory, algorithm.name, hex.name), reason: 'it is not a digest' })
         else digests.push(digest)
@@ -178,12 +178,12 @@ export class EntryReader {
 
   /** What is there; links are not followed. `undefined` when there is nothing. */
   async stats (path: string): Promise<Stats | undefined> {
-    const full = join(this.root, path)
+    const full = `${this.root}/${path}`
     return await this.#disk.run(() => unlessMissingSync(() => lstatSync(full, { throwIfNoEntry: false })), async () => await unlessMissing(lstat(full)))
   }
 
   async #read (path: string, size: number): Promise<Buffer> {
-    const full = join(this.root, path)
+    const full = `${this.root}/${path}`
     const buffer = Buffer.allocUnsafe(size)
     const bytes = await this.#disk.run(() => {
       const file = openSync(full, READ_FLAGS)

@@ -21,27 +21,28 @@ export const TREE = join('docker', 'registry', 'v2')
 export const REPOSITORIES = 'repositories'
 export const BLOBS = 'blobs'
 
-const byDigest = (digest: Digest): string => join(algorithmOf(digest), hexOf(digest))
+// Put together by hand: `join` looks at every letter, and these are made by the hundred thousand.
+const byDigest = (digest: Digest): string => `${algorithmOf(digest)}/${hexOf(digest)}`
 
-export const repositoryDirectory = (name: RepositoryName): string => join(REPOSITORIES, name)
-export const layersDirectory = (name: RepositoryName): string => join(REPOSITORIES, name, '_layers')
-export const manifestsDirectory = (name: RepositoryName): string => join(REPOSITORIES, name, '_manifests')
-export const uploadsDirectory = (name: RepositoryName): string => join(REPOSITORIES, name, '_uploads')
+export const repositoryDirectory = (name: RepositoryName): string => `${REPOSITORIES}/${name}`
+export const layersDirectory = (name: RepositoryName): string => `${REPOSITORIES}/${name}/_layers`
+export const manifestsDirectory = (name: RepositoryName): string => `${REPOSITORIES}/${name}/_manifests`
+export const uploadsDirectory = (name: RepositoryName): string => `${REPOSITORIES}/${name}/_uploads`
 export const uploadDirectory = (name: RepositoryName, id: string): string => join(uploadsDirectory(name), id)
-export const revisionsDirectory = (name: RepositoryName): string => join(manifestsDirectory(name), 'revisions')
-export const tagsDirectory = (name: RepositoryName): string => join(manifestsDirectory(name), 'tags')
+export const revisionsDirectory = (name: RepositoryName): string => `${manifestsDirectory(name)}/revisions`
+export const tagsDirectory = (name: RepositoryName): string => `${manifestsDirectory(name)}/tags`
 
-export const layerDirectory = (name: RepositoryName, digest: Digest): string => join(layersDirectory(name), byDigest(digest))
-export const layerLink = (name: RepositoryName, digest: Digest): string => join(layerDirectory(name, digest), 'link')
-export const revisionDirectory = (name: RepositoryName, digest: Digest): string => join(revisionsDirectory(name), byDigest(digest))
-export const revisionLink = (name: RepositoryName, digest: Digest): string => join(revisionDirectory(name, digest), 'link')
-export const tagDirectory = (name: RepositoryName, tag: Tag): string => join(tagsDirectory(name), tag)
-export const tagCurrentLink = (name: RepositoryName, tag: Tag): string => join(tagDirectory(name, tag), 'current', 'link')
-export const tagHistoryDirectory = (name: RepositoryName, tag: Tag): string => join(tagDirectory(name, tag), 'index')
-export const tagHistoryEntry = (name: RepositoryName, tag: Tag, digest: Digest): string => join(tagHistoryDirectory(name, tag), byDigest(digest))
+export const layerDirectory = (name: RepositoryName, digest: Digest): string => `${layersDirectory(name)}/${byDigest(digest)}`
+export const layerLink = (name: RepositoryName, digest: Digest): string => `${layerDirectory(name, digest)}/link`
+export const revisionDirectory = (name: RepositoryName, digest: Digest): string => `${revisionsDirectory(name)}/${byDigest(digest)}`
+export const revisionLink = (name: RepositoryName, digest: Digest): string => `${revisionDirectory(name, digest)}/link`
+export const tagDirectory = (name: RepositoryName, tag: Tag): string => `${tagsDirectory(name)}/${tag}`
+export const tagCurrentLink = (name: RepositoryName, tag: Tag): string => `${tagDirectory(name, tag)}/current/link`
+export const tagHistoryDirectory = (name: RepositoryName, tag: Tag): string => `${tagDirectory(name, tag)}/index`
+export const tagHistoryEntry = (name: RepositoryName, tag: Tag, digest: Digest): string => `${tagHistoryDirectory(name, tag)}/${byDigest(digest)}`
 
-export const blobDirectory = (digest: Digest): string => join(BLOBS, algorithmOf(digest), hexOf(digest).slice(0, 2), hexOf(digest))
-export const blobData = (digest: Digest): string => join(blobDirectory(digest), 'data')
+export const blobDirectory = (digest: Digest): string => `${BLOBS}/${algorithmOf(digest)}/${hexOf(digest).slice(0, 2)}/${hexOf(digest)}`
+export const blobData = (digest: Digest): string => `${blobDirectory(digest)}/data`
 
 /**
  * Directories that may go when they are empty: everything below `repositories` and below `blobs/<alg>`, but not

@@ -5,7 +5,7 @@
 import { close, closeSync, constants, lstat, lstatSync, open, openSync, read, readSync, type Stats } from 'node:fs'
 import { promisify } from 'node:util'
 import { codeOf, isMissing, unlessMissing } from './contain.js'
-import type { Stamp } from './stamp.js'
+import { stampOf, type Stamp } from './stamp.js'
 
 /** Enough for nearly every link and manifest. Bytes. */
 const USUAL_BYTES = 32 * 1024
@@ -74,6 +74,6 @@ function unread (error: unknown): Unread {
 
 function foundOf (stats: Stats | undefined): Found {
   if (stats === undefined) return { kind: 'missing' }
-  if (stats.isDirectory()) return { kind: 'directory', stamp: { inode: stats.ino, modifiedAt: stats.mtimeMs, changedAt: stats.ctimeMs } }
+  if (stats.isDirectory()) return { kind: 'directory', stamp: stampOf(stats) }
   return { kind: stats.isSymbolicLink() ? 'symbolic link' : 'other' }
 }

@@ -46,8 +46,11 @@ export class RepositoryStates {
   /** Least recently used first. */
   readonly #slots = new Map<RepositoryName, Slot>()
 
-  /** @param maximum how many entries are kept; one repository is kept however many it has */
-  constructor (private readonly reader: EntryReader, private readonly maximum = ENTRIES_KEPT) {}
+  /**
+   * @param options.maximum how many entries are kept; one repository is kept however many it has
+   * @param options.onRemoving told of every removal, too, before it; what it returns is called after
+   */
+  constructor (private readonly reader: EntryReader, private readonly options: { readonly maximum?: number, readonly onRemoving?: (plan: Touched) => Promise<() => void> } = {}) {}
 
   /**
    * The state of a repository as it is now. It does not change any more.
@@ -76,16 +79,13 @@ export class RepositoryStates {
     this.#slots.get(name)?.marks.layers.add(digest)
   }
 
-  /** Links were removed: all that a plan names, or a part of it. */
-  async removed (plan: Touched): Promise<void> {
-    const slot = this.#slots.get(plan.repository)
-    if (slot === undefined) return
-    const { marks, snapshot } = slot
-    for (const { tag } of [...plan.tags, ...plan.history]) marks.tags.add(tag)
-    for (const digest of plan.manifests) marks.revisions.add(digest)
-    for (const digest of plan.layers) marks.layers.add(digest)
-    await snapshot?.directories.removed(paths.revisionsDirectory(plan.repository), plan.manifests)
-    await snapshot?.directories.removed(paths.layersDirectory(plan.repository), plan.layers)
+  /** Links will be removed: all that a plan names, or a part of it. Call the result once they are. */
+  async removing (plan: Touched): Promise<() => Promise<void>> {
+    const removed = await this.options.onRemoving?.(plan)
+    return async () => {
+      removed?.()
+      await this.#removed(plan)
+    }
   }
 
   /** Nothing is known any more: the next reading is a whole one. */
@@ -119,6 +119,17 @@ export class RepositoryStates {
       ...new Set([...plan.tags.map(({ tag }) => tag), ...keepers])
     ].map(one => typeof one === 'function' ? one : async () => { await check(paths.tagCurrentLink(name, one), state.tags.get(one)?.modifiedAt, () => { marks.tags.add(one) }) }), async look => { await look() })
     return current
+  }
+
+  async #removed (plan: Touched): Promise<void> {
+    const slot = this.#slots.get(plan.repository)
+    if (slot === undefined) return
+    const { marks, snapshot } = slot
+    for (const { tag } of [...plan.tags, ...plan.history]) marks.tags.add(tag)
+    for (const digest of plan.manifests) marks.revisions.add(digest)
+    for (const digest of plan.layers) marks.layers.add(digest)
+    await snapshot?.directories.removed(paths.revisionsDirectory(plan.repository), plan.manifests)
+    await snapshot?.directories.removed(paths.layersDirectory(plan.repository), plan.layers)
   }
 
   #enqueue (name: RepositoryName, slot: Slot): NonNullable<Slot['next']> {
@@ -159,7 +170,7 @@ export class RepositoryStates {
       const isFirst = entries === 0
       entries += weight(slot.snapshot)
       const isIdle = slot.running === undefined && slot.next === undefined
-      if (isIdle && (slot.snapshot === undefined || (entries > this.maximum && !isFirst))) this.#slots.delete(name)
+      if (isIdle && (slot.snapshot === undefined || (entries > (this.options.maximum ?? ENTRIES_KEPT) && !isFirst))) this.#slots.delete(name)
     }
   }
 }

@@ -3,12 +3,13 @@
  * outside the tree is touched.
  */
 import { randomBytes } from 'node:crypto'
-import { rmdirSync } from 'node:fs'
-import { lstat, mkdir, readdir, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises'
+import { lstatSync, renameSync, rmdirSync, unlinkSync, type Dirent, type Stats } from 'node:fs'
+import { lstat, mkdir, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Digest } from '../oci/digest.js'
 import type { RepositoryName } from '../oci/name.js'
-import { codeOf, contained, unlessMissing } from './contain.js'
+import { codeOf, contained, unlessMissing, type Containment } from './contain.js'
+import { PacedDisk } from './paced.js'
 import * as paths from './paths.js'
 import { isPrunable } from './paths.js'
 
@@ -19,12 +20,29 @@ export interface Extent {
   readonly directories: number
 }
 
+/** To give back the room of a larger file may take a file system long. Bytes. */
+const LARGE_BYTES = 65_536
+
 export const NOTHING: Extent = { bytes: 0, directories: 0 }
 export const plus = (a: Extent, b: Extent): Extent => ({ bytes: a.bytes + b.bytes, directories: a.directories + b.directories })
 
 export class TreeWriter {
+  readonly #disk = new PacedDisk()
+
   /** @param root the directory `docker/registry/v2` of the storage */
   constructor (readonly root: string) {}
+
+  /** Whether a path is inside the tree, and not by way of a symbolic link. */
+  async locate (relative: string): Promise<Containment> {
+    await this.#disk.prepare(this.root)
+    return await contained(this.root, relative, this.#disk)
+  }
+
+  /** Moves a file or directory, both ends of which were found to be inside the tree. */
+  async rename (from: string, to: string): Promise<void> {
+    const [old, now] = [join(this.root, from), join(this.root, to)]
+    await this.#disk.run(() => { renameSync(old, now) }, async () => { await rename(old, now) })
+  }
 
   /** Removes a directory with all that is in it; what is missing already counts as nothing. */
   async remove (relative: string): Promise<Extent> {
@@ -98,12 +116,12 @@ export class TreeWriter {
   }
 
   async #visit (relative: string, removing: boolean): Promise<Extent> {
-    return await this.#exists(dirname(relative)) ? await visit(join(this.root, relative), removing) : NOTHING
+    return await this.#exists(dirname(relative)) ? await visit(this.#disk, join(this.root, relative), removing) : NOTHING
   }
 
   /** @throws when a symbolic link leads there */
   async #exists (directory: string): Promise<boolean> {
-    const where = await contained(this.root, directory)
+    const where = await this.locate(directory)
     if (where === 'outside') throw new Error(`${directory} is reached through a symbolic link; nothing was removed there`)
     return where === 'inside'
   }
@@ -123,25 +141,27 @@ export class TreeWriter {
   }
 }
 
-async function visit (path: string, removing: boolean): Promise<Extent> {
-  const own = await unlessMissing(lstat(path))
+async function visit (disk: PacedDisk, path: string, removing: boolean): Promise<Extent> {
+  const own = await lookAt(disk, path)
   if (own === undefined) return NOTHING
-  if (!own.isDirectory()) return await visitFile(path, removing)
-  const entries = await unlessMissing(readdir(path, { withFileTypes: true }))
-  if (entries === undefined) return NOTHING
+  if (!own.isDirectory()) return await visitFile(disk, path, own.size, removing)
+  const entries: Dirent[] = []
+  if (await unlessMissing(disk.list(path, entry => { entries.push(entry) }).then(() => true)) === undefined) return NOTHING
   let total: Extent = { bytes: 0, directories: 1 }
   // In order of name: a tag's `current` goes before its history, so that the tag is gone first.
-  for (const entry of entries.sort((a, b) => a.name < b.name ? -1 : 1)) {
-    const inner = join(path, entry.name)
-    total = plus(total, entry.isDirectory() ? await visit(inner, removing) : await visitFile(inner, removing))
-  }
-  if (removing) await unlessMissing(rmdir(path))
+  for (const { name } of entries.sort((a, b) => a.name < b.name ? -1 : 1)) total = plus(total, await visit(disk, `${path}/${name}`, removing))
+  if (removing) await unlessMissing(run(disk, () => { rmdirSync(path) }, async () => { await rmdir(path) }))
   return total
 }
 
-async function visitFile (path: string, removing: boolean): Promise<Extent> {
-  return await unlessMissing(lstat(path).then(async ({ size }) => {
-    if (removing) await unlink(path)
-    return { bytes: size, directories: 0 }
-  })) ?? NOTHING
+async function visitFile (disk: PacedDisk, path: string, bytes: number, removing: boolean): Promise<Extent> {
+  if (!removing) return { bytes, directories: 0 }
+  const removed = bytes > LARGE_BYTES ? unlink(path) : run(disk, () => { unlinkSync(path) }, async () => { await unlink(path) })
+  return await unlessMissing(removed.then(() => ({ bytes, directories: 0 }))) ?? NOTHING
 }
+
+const lookAt = async (disk: PacedDisk, path: string): Promise<Stats | undefined> =>
+  await unlessMissing(run(disk, () => lstatSync(path, { throwIfNoEntry: false }), async () => await unlessMissing(lstat(path))))
+
+/** What is thrown directly is thrown where it is awaited, too. */
+const run = async <T>(disk: PacedDisk, direct: () => T, pool: () => Promise<T>): Promise<T> => await disk.run(direct, pool)

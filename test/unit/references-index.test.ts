@@ -1,13 +1,16 @@
 /** The reference index between two readings of the disk: reports of the gate, what heals, and each order in which things can happen. */
-import { mkdirSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Digest } from '../../src/oci/digest.js'
 import type { ManifestReferences } from '../../src/oci/manifest.js'
+import type { RepositoryName } from '../../src/oci/name.js'
 import { ReferenceIndex } from '../../src/references/index.js'
 import { PacedDisk } from '../../src/storage/paced.js'
 import * as paths from '../../src/storage/paths.js'
+import type { Found } from '../../src/storage/raw.js'
 import { TreeReader } from '../../src/storage/read.js'
+import { scanReferences } from '../../src/storage/scan.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { d, d512 } from './repository.js'
 import { DiskTree, manifestText, repository, type Content } from './references-tree.js'
@@ -33,6 +36,16 @@ class InterruptedDisk extends PacedDisk {
       const read = await super.read(path, maximum, parse)
       await this.#happen(path)
       return read
+    })()
+  }
+
+  override stat (path: string): Found | Promise<Found> {
+    const found = super.stat(path)
+    if (![...this.after.keys()].some(end => path.endsWith(end))) return found
+    return (async () => {
+      const known = await found
+      await this.#happen(path)
+      return known
     })()
   }
 
@@ -122,49 +135,111 @@ t.test('a push that is reported while its empty link is being read is not damage
   t.same([index.isUsed(b1), index.blocking], [true, []])
 })
 
-t.test('what is unlinked just after its link was read does not come back, and takes nothing else with it', async t => {
-  const { tree, index, disk } = await setUp(t)
-  for (const [manifest, blobs] of [[m1, [b1, b2]], [m2, [b2]]] as const) tree.push(app, manifest, { blobs })
-  disk.after.set(paths.revisionLink(app, m1), () => {
-    rmSync(join(tree.root, paths.revisionLink(app, m1)))
-    index.unlinked(app, m1)
-  })
-  await index.build()
-  t.same([m1, b1, b2].map(digest => index.isUsed(digest)), [false, false, true])
-  await index.verify()
-  t.same([m1, b1, b2].map(digest => index.isUsed(digest)), [false, false, true])
-  tree.revision(app, m1)
-  await index.verify()
-  t.same([m1, b1, b2].map(digest => index.isUsed(digest)), [true, true, true], 'the link was written again, in the directory that had stayed')
-})
+/** Removes directories of revisions and layers, as a deletion does. */
+function removeFrom (tree: DiskTree, { repository, manifests, layers }: { repository: RepositoryName, manifests: readonly Digest[], layers: readonly Digest[] }): void {
+  for (const digest of manifests) tree.remove(paths.revisionDirectory(repository, digest))
+  for (const digest of layers) tree.remove(paths.layerDirectory(repository, digest))
+}
 
-t.test('unlinked before the first reading has come to the repository', async t => {
-  const { tree, index, disk } = await setUp(t)
+t.test('what a deletion removed is known without listing what is left', async t => {
+  const { tree, index } = await setUp(t, true)
+  for (const [manifest, blobs] of [[m1, [b1, b2]], [m2, [b2, b3]]] as const) tree.push(app, manifest, { blobs })
+  await index.build()
+  await index.verify()
+  const { lists } = index.work
+  const removed = { repository: app, manifests: [m1], layers: [b1] }
+  const tell = await index.removing(removed)
+  removeFrom(tree, removed)
+  await tell()
+  t.same([m1, b1, b2, b3].map(digest => index.isUsed(digest)), [false, false, true, true])
+  t.same([index.linkedIn(b1), index.linkedIn(b2)], [[], [app]])
+  await index.verify()
+  t.equal(index.work.lists, lists, 'nothing was listed')
   tree.push(app, m1, { blobs: [b1] })
-  disk.after.set('repositories', () => {
-    tree.remove(paths.revisionLink(app, m1))
-    index.unlinked(app, m1)
-  })
-  await index.build()
-  t.same([m1, b1].map(digest => index.isUsed(digest)), [false, false])
+  await index.verify()
+  t.same([index.users(b1), index.linkedIn(b1)], [[app], [app]], 'and what comes after that is seen')
 })
 
-t.test('linked, unlinked and linked again: the references are the same', async t => {
+t.test('what changed around the gate beside a deletion is found by the next pass', async t => {
+  const removed = { repository: app, manifests: [m1], layers: [b1] }
+  const beside: Record<string, (tree: DiskTree) => void> = {
+    'another manifest was pushed': tree => { tree.push(app, m3, { blobs: [b3] }) },
+    'the same was pushed again': tree => { tree.push(app, m1, { blobs: [b1] }) },
+    'another went': tree => { removeFrom(tree, { repository: app, manifests: [m2], layers: [b2] }) },
+    'one went and another came': tree => {
+      removeFrom(tree, { repository: app, manifests: [m2], layers: [b2] })
+      tree.push(app, m3, { blobs: [b3] })
+    },
+    'all went': tree => { tree.remove(paths.repositoryDirectory(app)) }
+  }
+  for (const [name, change, when] of Object.entries(beside).flatMap(([name, change]) => ['before', 'beside'].map(when => [name, change, when] as const))) {
+    // That one may have come in the place of another in the same moment is what cannot be seen.
+    if (name === 'one went and another came' && when === 'beside') continue
+    const { tree, index } = await setUp(t, true)
+    for (const [manifest, blobs] of [[m1, [b1]], [m2, [b2]]] as const) tree.push(app, manifest, { blobs })
+    await index.build()
+    await index.verify()
+    if (when === 'before') change(tree)
+    const tell = await index.removing(removed)
+    removeFrom(tree, removed)
+    if (when === 'beside') change(tree)
+    await tell()
+    await index.verify()
+    const truth = await scanReferences(new TreeReader(tree.root))
+    for (const digest of [m1, m2, m3, b1, b2, b3]) t.same(index.users(digest).sort(), [...truth.users.get(digest) ?? []].sort(), `${when}, ${name}: ${digest}`)
+  }
+})
+
+t.test('what a deletion was to remove and could not stays known', async t => {
+  const { tree, index } = await setUp(t, true)
+  for (const [manifest, blobs] of [[m1, [b1]], [m2, [b2]], [m3, [b3]]] as const) tree.push(app, manifest, { blobs })
+  await index.build()
+  await index.verify()
+  const tell = await index.removing({ repository: app, manifests: [m1, m2], layers: [] })
+  // As many went as were to go, but not the same.
+  removeFrom(tree, { repository: app, manifests: [m1, m3], layers: [] })
+  await tell()
+  await index.verify()
+  t.same([b1, b2, b3].map(digest => index.isUsed(digest)), [false, true, false])
+})
+
+t.test('a push that is reported while a removal is being looked at stays', async t => {
+  const { tree, index, disk } = await setUp(t, true)
+  for (const [manifest, blobs] of [[m1, [b1]], [m2, [b2]]] as const) tree.push(app, manifest, { blobs })
+  await index.build()
+  await index.verify()
+  const removed = { repository: app, manifests: [m1], layers: [] }
+  const tell = await index.removing(removed)
+  removeFrom(tree, removed)
+  // Between the look at what is gone and the look at what is left.
+  disk.after.set(paths.revisionDirectory(app, m1), () => {
+    tree.push(app, m1, { blobs: [b1] })
+    index.linked(app, m1, references({ blobs: [b1] }))
+  })
+  await tell()
+  t.same(index.users(b1), [app])
+  await index.verify()
+  t.same(index.users(b1), [app])
+})
+
+t.test('linked, removed and linked again: the references are the same', async t => {
   const { tree, index } = await setUp(t)
   await index.build()
   for (let time = 0; time < 3; time++) {
-    tree.push(app, m1, { blobs: [b1] })
-    index.linked(app, m1, references({ blobs: [b1] }))
-    index.linked(zoo, m1, references({ blobs: [b1] }))
+    for (const repository of [app, zoo]) {
+      tree.push(repository, m1, { blobs: [b1] })
+      index.linked(repository, m1, references({ blobs: [b1] }))
+    }
     t.same(index.users(b1).sort(), [app, zoo])
-    index.unlinked(app, m1)
-    t.same(index.users(b1), [zoo])
-    index.unlinked(zoo, m1)
-    index.unlinked(zoo, m1)
-    t.same([m1, b1].map(digest => index.isUsed(digest)), [false, false])
+    for (const [repository, left] of [[app, [zoo]], [zoo, []]] as const) {
+      const removed = { repository, manifests: [m1], layers: [] }
+      const tell = await index.removing(removed)
+      removeFrom(tree, removed)
+      await tell()
+      await index.verify()
+      t.same(index.users(b1), left)
+    }
   }
-  await index.verify()
-  t.same(index.users(b1), [app], 'the disk says so')
 })
 
 t.test('a verification sees what was there when it was asked for, also while another one runs', async t => {
@@ -361,13 +436,10 @@ t.test('what is removed gives its memory to what comes', async t => {
   const { index } = await setUp(t)
   await index.build()
   const round = (from: number): void => {
-    const pushed: Digest[] = []
     for (let number = from; number < from + 2_000; number++) {
       const manifest = d(`manifest ${number}`)
       index.linked(app, manifest, references({ blobs: [1, 2, 3].map(blob => d(`blob ${number} ${blob}`)) }))
-      pushed.push(manifest)
     }
-    for (const manifest of pushed) index.unlinked(app, manifest)
   }
   round(0)
   await index.verify()

@@ -147,23 +147,25 @@ const CHANGES: Readonly<Record<string, Change>> = {
   async 'a deletion is interrupted' (tree, chance, states) {
     await states.repository(APP)
     const [name, digest, blob] = [tag(chance.one(TAGS)), d(chance.one(MANIFESTS)), d(chance.one(BLOBS))]
+    const removed = await states.removing({ repository: APP, tags: [{ tag: name }], history: [{ tag: tag('latest') }], manifests: [digest], layers: [blob], kept: [] })
     await tree.remove(dirname(paths.tagCurrentLink(APP, name)))
     await tree.remove(paths.tagHistoryEntry(APP, tag('latest'), digest))
     if (chance.happens(0.5)) await tree.remove(paths.revisionLink(APP, digest))
     if (chance.happens(0.5)) await tree.remove(paths.layerLink(APP, blob))
-    await states.removed({ repository: APP, tags: [{ tag: name }], history: [{ tag: tag('latest') }], manifests: [digest], layers: [blob], kept: [] })
+    await removed()
   },
   async 'a deletion' (tree, chance, states, { revisions, layers }) {
     // Planned on what there is.
     await states.repository(APP)
     const [manifests, blobs] = [chance.some([...revisions.keys()], 0.3), chance.some([...layers.keys()], 0.3)]
+    if (chance.happens(0.2)) manifests.push(d('never there'))
+    const removed = await states.removing({ repository: APP, tags: [], history: [], manifests, layers: blobs, kept: [] })
     for (const digest of manifests) await tree.remove(paths.revisionDirectory(APP, digest))
     for (const digest of blobs) await tree.remove(paths.layerDirectory(APP, digest))
     // Beside it a push adds layers, or something was not removed after all.
     const pushed = chance.one(BLOBS)
     if (chance.happens(0.3)) await tree.layers([pushed]).then(() => { states.layerLinked(APP, d(pushed)) })
-    if (chance.happens(0.2)) manifests.push(d('never there'))
-    await states.removed({ repository: APP, tags: [], history: [], manifests, layers: blobs, kept: [] })
+    await removed()
   },
   async 'new directories have no link, or an empty one' (tree, chance, _, { unused }) {
     const links = [
@@ -270,7 +272,7 @@ t.test('a revision whose tag is still being written', async t => {
 })
 
 t.test('a directory that has just changed is listed again', t => {
-  const at = (time: number): Parameters<typeof isTrusted>[0] => ({ inode: 1, modifiedAt: time, changedAt: time })
+  const at = (time: number): Parameters<typeof isTrusted>[0] => ({ inode: 1, modifiedAt: time, changedAt: time, links: 2 })
   t.ok(isTrusted(at(1_000_000.25), 1_000_100))
   t.notOk(isTrusted(at(1_000_000.25), 1_000_010), 'one more change may bear the same time')
   t.notOk(isTrusted(at(1_000_000), 1_001_000), 'a file system that keeps whole seconds')
@@ -313,11 +315,11 @@ t.test('the least recently used repositories are forgotten', async t => {
   const { tree: { root }, reader } = await tree(t)
   const names = ['one', 'two', 'three'] as RepositoryName[]
   for (const name of names) await new Tree(root, name).push('v1', 'm1', ['config', 'b1'])
-  const states = new RepositoryStates(reader, 11)
+  const states = new RepositoryStates(reader, { maximum: 11 })
   for (const name of ['one', 'two', 'one', 'three', 'one', 'two'] as RepositoryName[]) await states.repository(name)
   // Each holds five: two fit. Two goes when three comes.
   t.equal(reader.count.tags, 4)
-  const small = new RepositoryStates(reader, 1)
+  const small = new RepositoryStates(reader, { maximum: 1 })
   for (let at = 0; at < 3; at++) await small.repository('one' as RepositoryName)
   t.equal(reader.count.tags, 5, 'one is kept, however large')
 })
