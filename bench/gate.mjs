@@ -35,7 +35,8 @@ export async function measureGate ({ registry, directory, storage, state, supply
   const { seconds: saved, url, stop } = await startedSeconds({ directory, storage, state, registry })
   log(`collector ${collector}, freshness ${freshness}; start ${cold.seconds.toFixed(2)} s, the second ${saved.toFixed(2)} s`)
 
-  const single = await deleteSingly(url, storage, supply, log)
+  const single = await deleteSingly(url, storage, () => supply.take(1, true)[0], (text) => { log(`one tag, the first in its repository: ${text}`) })
+  const next = await deleteSingly(url, storage, () => supply.take(1, false)[0], (text) => { log(`one tag, where one was deleted before: ${text}`) })
   const count = Math.min(MANY, Math.floor(images * MANY_PART))
   const spread = await deleteMany(url, supply.take(count, true))
   log(`${count} tags spread over all repositories: ${spread.total.toFixed(1)} s`)
@@ -44,22 +45,22 @@ export async function measureGate ({ registry, directory, storage, state, supply
   const claims = await deleteBesidePushes(url, supply.take(Math.min(BESIDE_PUSHES, count), true))
   log(`${claims.pushes} pushes beside deletions: slowest HEAD ${(claims.slowest * 1000).toFixed(1)} ms`)
   await stop()
-  return { line: registry.line, collector, freshness, cold: cold.seconds, saved, empty: empty.seconds, index, residentGrowth, single, count, spread, ordered, claims }
+  return { line: registry.line, collector, freshness, cold: cold.seconds, saved, empty: empty.seconds, index, residentGrowth, single, next, count, spread, ordered, claims }
 }
 
-async function deleteSingly (url, storage, supply, log) {
+async function deleteSingly (url, storage, take, log) {
   const start = performance.now()
   const results = []
   let last
   while (results.length < SINGLE && (results.length === 0 || performance.now() - start < SINGLE_SECONDS * 1000)) {
-    [last] = supply.take(1, true)
+    last = take()
     results.push(await deleteWhole(url, storage, last))
   }
   // That a push is safe again is not only said.
   await pushImage(url, last)
   await pullImage(url, last)
   const [gone, over] = ['gone', 'over'].map((key) => median(results.map((one) => one[key])))
-  log(`one tag: blobs gone after ${(gone * 1000).toFixed(1)} ms, all over after ${(over * 1000).toFixed(1)} ms (median of ${results.length})`)
+  log(`blobs gone after ${(gone * 1000).toFixed(1)} ms, all over after ${(over * 1000).toFixed(1)} ms (median of ${results.length})`)
   return { gone, over, count: results.length }
 }
 

@@ -45,6 +45,9 @@ export interface OnlineParts extends LeftoverParts, Omit<OnlineSweepParts, 'stat
 /** Between two lines about a long collection. Milliseconds. */
 const PROGRESS_MS = 10_000
 
+/** The registry may take long to forget; what somebody pushes around the gate meanwhile is to be seen. Milliseconds. */
+const LOOK_LASTS_MS = 20
+
 /** What one run does, step by step. */
 interface Run {
   readonly requests: readonly CollectionRequest[]
@@ -84,11 +87,9 @@ export class OnlineCollection implements Collection {
     onPhase('collect')
     await this.#unlink(run)
     // The one waits for the registry, the other for the disk.
-    let [damage] = await Promise.all([this.#lastingDamage(run), this.#evict(run)])
-    if (run.restart !== undefined) {
-      if (!await this.parts.pause.prepare()) return { outcome: 'postponed', reason: 'pushes were still transferring when the time to wait for them was up' }
-      damage = await this.#lastingDamage(run)
-    }
+    const [looked] = await Promise.all([this.#lastingDamage(run).then(damage => ({ damage, at: performance.now() })), this.#evict(run)])
+    if (run.restart !== undefined && !await this.parts.pause.prepare()) return { outcome: 'postponed', reason: 'pushes were still transferring when the time to wait for them was up' }
+    const damage = performance.now() - looked.at <= LOOK_LASTS_MS ? looked.damage : await this.#lastingDamage(run)
     if (damage !== undefined) return await this.#refresh(run, { outcome: 'failed', reason: damage }, onPhase)
     const warnings = await mend(index, this.parts.writer)
     const strays = await this.#sweep(run)
