@@ -13,6 +13,7 @@ import { keptBy } from './collection/kept.js'
 import type { Choice } from './collection/choice.js'
 import type { Pause } from './collection/pause.js'
 import { lowerShield } from './collection/shield.js'
+import { createAccess, warnIfOpen } from './composition/access.js'
 import { createCollection } from './composition/collection.js'
 import { IndexKeeper } from './composition/index-keeper.js'
 import { createStorage, listsOf } from './composition/storage.js'
@@ -24,10 +25,10 @@ import { readRegistryConfig, type RegistryFacts } from './config/registry-config
 import type { Settings } from './config/schema.js'
 import { rehearseDeletion } from './deletion/rehearsal.js'
 import { installApi } from './http/api.js'
-import { Callers } from './http/callers.js'
 import { installCors } from './http/cors.js'
 import { Gate } from './http/gate.js'
 import { installHealth } from './http/health.js'
+import { Overwrites } from './http/overwrite.js'
 import { installProxy } from './http/proxy.js'
 import { createServer } from './http/server.js'
 import { CallerCredentials } from './jobs/credentials.js'
@@ -35,6 +36,7 @@ import { Deleter } from './jobs/deleter.js'
 import { JobRunner } from './jobs/runner.js'
 import { Schedule } from './jobs/schedule.js'
 import { JobStore } from './jobs/store.js'
+import { Protection } from './protection/protection.js'
 import { RegistryClient } from './registry/client.js'
 import type { Memory } from './registry/memory.js'
 import { SetupError, type RegistryController } from './registry/port.js'
@@ -105,13 +107,16 @@ async function compose (settings: Settings, controller: RegistryController, fact
   const upstream = new Upstream({ ...settings.upstream, resumeSeconds: settings.hold.timeoutSeconds }, origin)
   const registry = new RegistryClient(base, upstream, () => facts.assumed ? undefined : facts)
 
+  const access = await createAccess(settings, facts, registry, log)
+  const protection = new Protection(settings.protection.rules)
+
   const store = await JobStore.open(join(settings.state.directory, 'jobs'), settings.jobs, (file, err) => { log.warn({ file, err }, 'a file in the journal is no job; it was left where it is') })
-  const { choice, memory, freshness, pause, collection, planOptions, onFresh } = await createCollection({ settings, facts, controller, registry, upstream, storage, traffic, abandoned: () => store.abandoned(), log })
+  const { choice, memory, freshness, pause, collection, planOptions, onFresh } = await createCollection({ settings, facts, controller, registry, upstream, storage, traffic, protection, abandoned: () => store.abandoned(), log })
   const credentials = new CallerCredentials()
   const isImmediate = choice.collector === 'online' && choice.freshness !== 'restart'
   const runner = new JobRunner(store, collection, { ...settings.collection, ...(isImmediate ? { quietSeconds: 0 } : {}), leftoversSeconds: settings.drain.sessionIdleSeconds }, log, credentials)
   const rehearse = async (plans: Parameters<typeof rehearseDeletion>[0]) => await rehearseDeletion(plans, { reader, writer, keptBy: async (of, references, view) => await keptBy(reader, of, references.users, { view }) })
-  const deleter = new Deleter({ reader, states, writer, ...traffic, store, runner, planOptions, rehearse, credentials, log })
+  const deleter = new Deleter({ reader, states, writer, ...traffic, store, runner, planOptions, protection, rehearse, credentials, log })
 
   const claims = new Claims({ sessions, leases, locks })
   const restorer = new Restorer({ reader, writer, tombstones })
@@ -120,6 +125,7 @@ async function compose (settings: Settings, controller: RegistryController, fact
     ...traffic,
     claims,
     manifests,
+    overwrites: new Overwrites({ protection, access, current: async (repository, tag) => (await reader.tag(repository, tag)).value?.current }),
     presence,
     stored: async digest => await reader.manifestContent(digest),
     lists: (manifest, later) => listsOf(reader, manifest, later),
@@ -142,13 +148,14 @@ async function compose (settings: Settings, controller: RegistryController, fact
   })
   const server = createServer({ ...settings.limits, trustProxy: settings.trustProxy as boolean | string[] }, log)
   const closing = new AbortController()
-  const deletes = { deleter, store, registry, admission, dropPulls: gate.deletes.bind(gate), closing: closing.signal }
+  const deletes = { deleter, store, access, admission, dropPulls: gate.deletes.bind(gate), closing: closing.signal }
   installCors(server, settings.cors.origins)
   installHealth(server, async () => pause.problem ?? await registry.check({}).then(answer => answer.status >= 500 ? 'the registry answers with an error' : undefined, () => 'the registry cannot be reached'))
-  installApi(server, { deletes, registry, status, cancel: async id => await runner.cancel(id), callers: new Callers(registry, !facts.assumed && facts.auth === 'none') })
+  installApi(server, { deletes, access, status, cancel: async id => await runner.cancel(id) })
   installProxy(server, { gate, deletes, upstream, origin, location: { prefix: facts.prefix, registryHosts: registryHosts(facts, base) } })
 
   await registry.ready(AbortSignal.timeout(settings.registry.readyTimeoutSeconds * 1000)).catch(() => { throw new SetupError(`the registry does not answer at ${base()}/v2/ within ${settings.registry.readyTimeoutSeconds} s. Is registry.url right, and is the registry running?`) })
+  await warnIfOpen(access, settings.listen.host, log)
   await lowerShield(writer)
   await storage.aside.clear()
   if (controller.kind === 'process') await onFresh() // It has just been started.

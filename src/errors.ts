@@ -53,6 +53,9 @@ export const manifestInvalid = (reason: string) => new CodedError(400, 'MANIFEST
 export const manifestBlobUnknown = (digest: string) => new CodedError(400, 'MANIFEST_BLOB_UNKNOWN', 'manifest references a manifest or blob unknown to registry', { digest })
 export const notStored = (name: string, digest: string) => new CodedError(500, 'INTERNAL', 'the registry accepted this manifest, but it could not be made sure that it is stored whole; push it again', { name, digest })
 export const denied = (message: string, detail?: unknown) => new CodedError(409, 'DENIED', message, detail)
+export const unauthorized = () => new CodedError(401, 'UNAUTHORIZED', 'authentication required')
+export const isProtected = (rule: string, repository: string, tag: string | undefined) =>
+  new CodedError(403, 'DENIED', `${tag === undefined ? `repository ${repository}` : `tag ${tag} of ${repository}`} is protected by the rule "${rule}" of Delgate's configuration`, { rule, repository, ...(tag === undefined ? {} : { tag }) })
 export const unsupported = (message: string) => new CodedError(405, 'UNSUPPORTED', message)
 export const requestInvalid = (message: string) => new CodedError(400, 'REQUEST_INVALID', message)
 export const jobUnknown = (id: string) => new CodedError(404, 'JOB_UNKNOWN', 'no such job', { id })

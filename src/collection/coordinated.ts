@@ -6,6 +6,7 @@ import { EMPTY_RECEIPT, addToReceipt, type Receipt } from '../deletion/receipt.j
 import { publicReason } from '../errors.js'
 import { scanReferences, type References } from '../storage/scan.js'
 import type { Damage } from '../storage/state.js'
+import type { Protection } from '../protection/protection.js'
 import { describe, mend } from './damage.js'
 import { keptBy } from './kept.js'
 import { finishPlans, isBlocked, type LeftoverParts } from './leftovers.js'
@@ -19,6 +20,8 @@ export interface CollectionParts extends Omit<LeftoverParts, 'turn'>, SweepParts
   readonly pause: Pause
   /** Whether the registry caches descriptors in its process, so that only a restart makes it forget. */
   readonly needsRestart: boolean
+  /** What may not be deleted. */
+  readonly protection: Pick<Protection, 'deleting'>
 }
 
 /** While nobody writes, every repository is always one's own. */

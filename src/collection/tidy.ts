@@ -8,6 +8,7 @@ import type { PlanOptionsFor } from '../deletion/plan.js'
 import { plan } from '../deletion/planner.js'
 import { EMPTY_RECEIPT, addToReceipt, type Receipt } from '../deletion/receipt.js'
 import type { RepositoryName } from '../oci/name.js'
+import type { Protection } from '../protection/protection.js'
 import * as paths from '../storage/paths.js'
 import type { TreeReader } from '../storage/read.js'
 import { damageText } from '../storage/state.js'
@@ -24,6 +25,8 @@ export interface TidyParts {
   readonly reads: Reads
   readonly turn: (repository: RepositoryName) => Promise<Turn>
   readonly planOptions: PlanOptionsFor
+  /** What may not be deleted. */
+  readonly protection: Pick<Protection, 'deleting'>
   /** Uploads that nobody has added to for this long go, milliseconds. */
   readonly uploadMaximumAgeMs: number
   /** Aborts when the gate closes. */
@@ -48,7 +51,7 @@ export async function tidy (target: 'garbage' | 'untagged', parts: TidyParts, on
   return { receipt, repositories: touched }
 }
 
-async function tidyOne (name: RepositoryName, target: 'garbage' | 'untagged', { states, writer, tombstones, reads, turn, planOptions, uploadMaximumAgeMs }: TidyParts): Promise<{ removed: Receipt | undefined, warnings: string[] }> {
+async function tidyOne (name: RepositoryName, target: 'garbage' | 'untagged', { states, writer, tombstones, reads, turn, planOptions, protection, uploadMaximumAgeMs }: TidyParts): Promise<{ removed: Receipt | undefined, warnings: string[] }> {
   const { quiet, end } = await turn(name)
   try {
     let removed: Receipt | undefined
@@ -57,14 +60,16 @@ async function tidyOne (name: RepositoryName, target: 'garbage' | 'untagged', { 
     states.forget(name)
     const state = await states.repository(name)
     const planned = plan(state, { type: target, repository: name }, options)
-    if (planned.outcome === 'planned') removed = await execute(planned.plan, writer, { states, tombstones, reads, quiet })
+    const kept = planned.outcome === 'planned' && planned.plan.manifests.length > 0 ? protection.deleting(planned.plan, undefined) : undefined
+    if (planned.outcome === 'planned' && kept === undefined) removed = await execute(planned.plan, writer, { states, tombstones, reads, quiet })
     for (const upload of state.uploads) {
       if (options.uploading(upload) || upload.modifiedAt > Date.now() - uploadMaximumAgeMs) continue
       const { bytes, directories } = await writer.remove(paths.uploadDirectory(name, upload.id))
       removed = addToReceipt(removed ?? EMPTY_RECEIPT, { bytesFreed: bytes, directories, warnings: [`${paths.uploadDirectory(name, upload.id)}: an upload that was never finished was removed`] })
     }
     // Damage that could hide a use ends the collection; the rest is said.
-    return { removed, warnings: state.damages.filter(({ kind }) => kind === 'tag' || kind === 'layer').map(damageText) }
+    const warnings = kept === undefined ? [] : [`nothing was removed from ${name}: it is protected by the rule "${kept.rule}"`]
+    return { removed, warnings: [...warnings, ...state.damages.filter(({ kind }) => kind === 'tag' || kind === 'layer').map(damageText)] }
   } finally {
     end()
   }

@@ -14,6 +14,7 @@ import type { Settings } from '../config/schema.js'
 import type { PlanOptionsFor } from '../deletion/plan.js'
 import type { Digest } from '../oci/digest.js'
 import type { RepositoryName } from '../oci/name.js'
+import type { Protection } from '../protection/protection.js'
 import type { RegistryClient } from '../registry/client.js'
 import { ProcessMemory, type Memory } from '../registry/memory.js'
 import { SetupError, type RegistryController } from '../registry/port.js'
@@ -38,6 +39,7 @@ export interface CollectionNeeds {
   readonly upstream: Upstream
   readonly storage: StorageParts
   readonly traffic: TrafficParts
+  readonly protection: Protection
   /** Blobs that ended jobs named and that may still be there. */
   readonly abandoned: () => readonly Digest[]
   readonly log: Log
@@ -56,13 +58,13 @@ export interface CollectionParts {
 
 /** @throws SetupError when the settings and the registry do not go together */
 export async function createCollection (needs: CollectionNeeds): Promise<CollectionParts> {
-  const { settings, facts, controller, storage, traffic, log } = needs
+  const { settings, facts, controller, storage, traffic, protection, log } = needs
   const choice = choose(settings.collection, facts)
   const memory = await createMemory(needs)
   const freshness = new Freshness(join(settings.state.directory, 'stale'), err => { log.warn({ err }, 'the mark of a stale cache could not be removed') })
   const { pause, onFresh } = createPause(needs, freshness)
   const planOptions = planOptionsFor(settings, traffic)
-  const shared = { ...storage, ...traffic, controller, pause, freshness, planOptions, uploadMaximumAgeMs: settings.collection.uploadMaximumAgeHours * 3_600_000 }
+  const shared = { ...storage, ...traffic, controller, pause, freshness, planOptions, protection, uploadMaximumAgeMs: settings.collection.uploadMaximumAgeHours * 3_600_000 }
   const collection = choice.collector === 'registry'
     ? new CoordinatedCollection({ ...shared, needsRestart: choice.freshness !== 'none', timeoutSeconds: settings.collection.timeoutSeconds })
     : new OnlineCollection({

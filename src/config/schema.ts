@@ -14,6 +14,20 @@ const text = { type: 'string', minLength: 1 } as const
 const object = { type: 'object', additionalProperties: false, default: {} } as const
 const argv = { type: 'array', items: text, minItems: 1 } as const
 
+/** One rule of protection. */
+const rule = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['name'],
+  properties: {
+    name: { ...text, default: '', description: 'What refusals call it.' },
+    repositories: { type: 'array', items: text, minItems: 1, default: ['**'], description: 'Globs of repository names. Default: all.' },
+    tags: { type: 'array', items: text, minItems: 1, description: 'Globs of tags. Default: all of the repository, with everything in it.' },
+    users: { type: 'array', items: text, default: [], description: 'Users for whom the rule does not hold. Default: none.' },
+    overwrite: { type: 'boolean', default: false, description: 'Whether existing tags may be pushed anew. Default: false.' }
+  }
+} as const
+
 /** How Delgate reaches the registry process, and what it may do to it. */
 const registry = {
   ...object,
@@ -134,6 +148,23 @@ export const settingsSchema = {
       description: 'What Delgate itself remembers.',
       properties: {
         directory: { ...text, default: './data/delgate', description: 'Directory for jobs and secrets; created when missing. Default: ./data/delgate.' }
+      }
+    },
+    access: {
+      ...object,
+      description: 'Who may delete, and use Delgate\'s own interface.',
+      properties: {
+        ways: { type: 'array', items: { enum: ['registry', 'htpasswd', 'none'] }, minItems: 1, default: ['registry'], description: 'Who decides; all that are named must agree: "registry" (asked with the caller\'s credentials), "htpasswd" (users of Delgate\'s own), "none" (everybody may). Default: registry.' },
+        htpasswd: { ...text, description: 'File of Delgate\'s own users, as htpasswd -B writes it; read again when it changes. Needed by "htpasswd". No default.' },
+        failedAttempts: { type: 'integer', minimum: 1, default: 20, description: 'So many wrong credentials from one address, then it has to wait. Count. Default: 20.' },
+        failedSeconds: { ...seconds, default: 60, description: 'How long they count. Seconds. Default: 60.' }
+      }
+    },
+    protection: {
+      ...object,
+      description: 'What may not be deleted, nor overwritten.',
+      properties: {
+        rules: { type: 'array', items: rule, default: [], description: 'Rules: name; repositories and tags (lists of globs: * within a segment, ** across; without tags, all of the repository); users for whom it does not hold; overwrite: true lets tags be pushed anew. Default: none.' }
       }
     },
     referrers: { enum: ['purge', 'keep'], default: 'purge', description: 'What happens to signatures and other attachments of a deleted manifest: "purge" deletes them too, "keep" leaves them. Default: purge.' },

@@ -1,17 +1,16 @@
 /** Delgate's own interface under `/delgate/v1/`, outside the registry's namespace. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Access } from '../access/access.js'
 import { jobNotQueued, jobUnknown, requestInvalid } from '../errors.js'
-import { hasEnded, publicJob, type Job, type JobState } from '../jobs/job.js'
-import type { RegistryClient } from '../registry/client.js'
-import type { Callers } from './callers.js'
+import { hasEnded, publicJob, repositoriesOf, type Job, type JobState } from '../jobs/job.js'
+import { callerOf } from './caller.js'
 import { authorise, deleteTarget, passBack, sendJob, type DeleteParts } from './delete.js'
 import { parseDeleteQuery, parseWait } from './prefer.js'
 import { queryOf } from './url.js'
 
 export interface ApiParts {
   readonly deletes: DeleteParts
-  readonly registry: RegistryClient
-  readonly callers: Callers
+  readonly access: Access
   /** Cancels a job that is queued; `undefined` when it is not. */
   readonly cancel: (id: string) => Promise<Job | undefined>
   /** What `GET status` shows. */
@@ -22,12 +21,12 @@ const STATES: readonly JobState[] = ['queued', 'running', 'done', 'failed', 'can
 const LIMIT_DEFAULT = 100
 const LIMIT_MAXIMUM = 1000
 
-/** Installs the interface. All of it asks the registry first whether it knows the caller. */
+/** Installs the interface. All of it asks first whether the caller is let in. */
 export function installApi (app: FastifyInstance, parts: ApiParts): void {
   void app.register(async api => {
     api.addHook('onRequest', async (request, reply) => {
-      const refusal = await parts.callers.refusal(request.headers.authorization)
-      if (refusal !== undefined) await passBack(reply, refusal)
+      const verdict = await parts.access.enter(callerOf(request))
+      if (verdict.outcome === 'refused') await passBack(reply, verdict.answer)
     })
     installJobs(api, parts)
     installCollections(api, parts)
@@ -40,33 +39,36 @@ export function installApi (app: FastifyInstance, parts: ApiParts): void {
   }, { prefix: '/delgate/v1' })
 }
 
-function installJobs (api: FastifyInstance, { deletes: { store, closing }, registry, cancel }: ApiParts): void {
-  const find = (request: FastifyRequest): Job => {
+function installJobs (api: FastifyInstance, { deletes: { store, closing }, access, cancel }: ApiParts): void {
+  const isShown = async (request: FastifyRequest, job: Job): Promise<boolean> => await access.sees(repositoriesOf(job), callerOf(request))
+  /** What somebody may not see is not told apart from what does not exist. */
+  const find = async (request: FastifyRequest): Promise<Job> => {
     const { id } = request.params as { id: string }
     const job = store.get(id)
-    if (job === undefined) throw jobUnknown(id.slice(0, 64))
+    if (job === undefined || !await isShown(request, job)) throw jobUnknown(id.slice(0, 64))
     return job
   }
   api.get('/jobs', async request => {
     const { state, limit } = jobFilter(queryOf(request.raw.url!))
-    const jobs = store.list().filter(job => state === undefined || job.state === state)
+    const jobs: Job[] = []
+    for (const job of store.list()) if ((state === undefined || job.state === state) && await isShown(request, job)) jobs.push(job)
     return { jobs: jobs.slice(0, limit).map(publicJob), total: jobs.length }
   })
-  api.get('/jobs/:id', async request => publicJob(find(request)))
-  api.get('/jobs/:id/events', (request, reply) => {
-    const job = find(request)
-    streamEvents(job, reply, listener => store.watch(job.id, listener), closing)
+  api.get('/jobs/:id', async request => publicJob(await find(request)))
+  api.get('/jobs/:id/events', async (request, reply) => {
+    const job = await find(request)
+    streamEvents(store.get(job.id) ?? job, reply, listener => store.watch(job.id, listener), closing)
   })
   api.post('/jobs/:id/cancel', async (request, reply) => {
-    const job = find(request)
-    if (!await authorise(request, reply, job.plans.map(plan => plan.repository), registry)) return
+    const job = await find(request)
+    if (await authorise(request, reply, job.plans.map(plan => plan.repository), access) === undefined) return
     const cancelled = await cancel(job.id)
     if (cancelled === undefined) throw jobNotQueued(job.id, (store.get(job.id) ?? job).state)
     await reply.send(publicJob(cancelled))
   })
 }
 
-function installCollections (api: FastifyInstance, { deletes, registry }: ApiParts): void {
+function installCollections (api: FastifyInstance, { deletes, access }: ApiParts): void {
   const body = { type: 'object', additionalProperties: false, properties: { untagged: { type: 'boolean' } } }
   api.post<{ Body: { untagged?: boolean } | undefined }>('/collections', { schema: { body: { anyOf: [body, { type: 'null' }] } } }, async (request, reply) => {
     const wait = parseWait(request.headers.prefer)
@@ -76,7 +78,7 @@ function installCollections (api: FastifyInstance, { deletes, registry }: ApiPar
     try {
       // Both remove links that a repository still has, so both need the right to delete there.
       const repositories = await deletes.deleter.repositories(target)
-      if (!await authorise(request, reply, repositories, registry)) return
+      if (await authorise(request, reply, repositories, access) === undefined) return
       job = await deletes.deleter.collect(target, request.headers.authorization)
     } finally {
       leave()

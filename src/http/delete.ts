@@ -1,22 +1,24 @@
 /** The DELETE requests that Delgate answers itself: parse, ask the registry, delete, answer 202. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Access } from '../access/access.js'
 import type { Receipt } from '../deletion/receipt.js'
 import type { Target } from '../deletion/target.js'
-import { blobUnknown, denied, manifestUnknown, nameUnknown, unsupported, type CodedError } from '../errors.js'
-import type { Deleter } from '../jobs/deleter.js'
+import { blobUnknown, denied, isProtected, manifestUnknown, nameUnknown, unsupported, type CodedError } from '../errors.js'
+import type { Asker, Deleter } from '../jobs/deleter.js'
 import { hasEnded, publicJob, type Job } from '../jobs/job.js'
 import type { JobStore } from '../jobs/store.js'
 import type { RepositoryName } from '../oci/name.js'
 import type { Route } from '../oci/route.js'
-import type { Answer, RegistryClient } from '../registry/client.js'
+import type { Answer } from '../registry/client.js'
 import type { Admission } from '../traffic/admission.js'
+import { callerOf } from './caller.js'
 import { parseDeleteQuery, parseWait } from './prefer.js'
 import { queryOf } from './url.js'
 
 export interface DeleteParts {
   readonly deleter: Deleter
   readonly store: JobStore
-  readonly registry: RegistryClient
+  readonly access: Access
   readonly admission: Admission
   /** A client deletes in a repository: the pulls that it began there do not stand in its way. */
   readonly dropPulls: (request: FastifyRequest, repository: RepositoryName) => void
@@ -60,10 +62,11 @@ export async function deleteTarget (request: FastifyRequest, reply: FastifyReply
   let job: Job
   try {
     const repositories = await parts.deleter.repositories(target)
-    if (!await authorise(request, reply, repositories, parts.registry)) return
-    if (dryRun) return await sendRehearsal(reply, await parts.deleter.rehearse(target), target)
+    const asker = await authorise(request, reply, repositories, parts.access)
+    if (asker === undefined) return
+    if (dryRun) return await sendRehearsal(reply, await parts.deleter.rehearse(target, asker), target)
     for (const repository of repositories) parts.dropPulls(request, repository)
-    const accepted = await parts.deleter.accept(target, repositories, request.headers.authorization)
+    const accepted = await parts.deleter.accept(target, repositories, asker)
     if (accepted.outcome !== 'accepted') throw refusal(accepted, target)
     job = accepted.job
   } finally {
@@ -74,19 +77,22 @@ export async function deleteTarget (request: FastifyRequest, reply: FastifyReply
 }
 
 /**
- * Asks the registry whether the caller may delete in all these repositories. Its refusal is passed back as it is.
- * @returns false when the answer has been sent
+ * Whether the caller may delete in all these repositories. A refusal of the registry is passed back as it is.
+ * @returns who the caller is; `undefined` when the answer has been sent
  */
-export async function authorise (request: FastifyRequest, reply: FastifyReply, repositories: readonly RepositoryName[], registry: RegistryClient): Promise<boolean> {
+export async function authorise (request: FastifyRequest, reply: FastifyReply, repositories: readonly RepositoryName[], access: Access): Promise<Asker | undefined> {
+  const caller = callerOf(request)
+  let user: string | undefined
   for (const repository of repositories) {
-    const permission = await registry.mayDelete(repository, request.headers)
-    if (permission.outcome === 'unsupported') throw unsupported(`${permission.reason}: nothing can be deleted`)
-    if (permission.outcome === 'refused') {
-      await passBack(reply, permission.answer)
-      return false
+    const verdict = await access.delete(repository, caller)
+    if (verdict.outcome === 'unsupported') throw unsupported(`${verdict.reason}: nothing can be deleted`)
+    if (verdict.outcome === 'refused') {
+      await passBack(reply, verdict.answer)
+      return undefined
     }
+    user = verdict.user
   }
-  return true
+  return { authorization: caller.authorization, user }
 }
 
 /** The registry's own answer, with its challenge. */
@@ -134,6 +140,7 @@ async function sendRehearsal (reply: FastifyReply, rehearsed: { outcome: 'rehear
 
 function refusal (refused: Refused, target: Target): CodedError {
   if (refused.outcome === 'unknown') return unknown(target)
+  if (refused.outcome === 'protected') return isProtected(refused.by.rule, refused.by.repository, refused.by.tag)
   if (refused.damage !== undefined) {
     return denied(`${refused.damage.path} cannot be read (${refused.damage.reason}) and may need this; delete or push that manifest again first`, { by: refused.by, tags: refused.tags })
   }

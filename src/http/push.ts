@@ -11,6 +11,7 @@ import type { Sessions } from '../traffic/sessions.js'
 import type { Tombstones } from '../traffic/tombstones.js'
 import { readManifest } from './body.js'
 import { claimOf, isRead, mountOf } from './claim-of.js'
+import type { Overwrites } from './overwrite.js'
 import { headerOf, type Passage, type UpstreamAnswer } from './passage.js'
 
 export interface PushParts {
@@ -18,6 +19,7 @@ export interface PushParts {
   readonly tombstones: Tombstones
   readonly claims: Claims
   readonly manifests: Manifests
+  readonly overwrites: Overwrites
   readonly presence: Presence
   /** A link to a layer was written. */
   readonly layerLinked: (repository: RepositoryName, digest: Digest) => void
@@ -48,13 +50,17 @@ export class Pushes {
   }
 
   async #beginManifest (request: FastifyRequest, passage: Passage, repository: RepositoryName): Promise<void> {
-    const { manifests, manifestSeconds } = this.parts
+    const { manifests, overwrites, manifestSeconds } = this.parts
     const body = await readManifest(request, manifestSeconds)
     if (body === undefined || passage.closed) return
     const pushing = await manifests.begin(repository, passage.client, body)
     passage.ends.push(() => { pushing.end() })
     passage.pushing = pushing
     passage.changes = { body }
+    if (passage.route.kind === 'manifest' && 'tag' in passage.route.reference) {
+      const end = await overwrites.begin(request, repository, passage.route.reference.tag, pushing.digest)
+      if (end !== undefined) passage.ends.push(end)
+    }
     const lie = await manifests.prepare(pushing, request.headers)
     if (lie !== undefined) throw lie
   }

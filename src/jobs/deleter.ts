@@ -12,6 +12,7 @@ import { planRest } from '../deletion/resume.js'
 import type { RepositoryTarget, Target } from '../deletion/target.js'
 import { CodedError, publicReason, unavailable } from '../errors.js'
 import { isWithin, type RepositoryName } from '../oci/name.js'
+import type { Protected, Protection } from '../protection/protection.js'
 import type { TreeReader } from '../storage/read.js'
 import type { RepositoryState } from '../storage/state.js'
 import type { TreeWriter } from '../storage/write.js'
@@ -36,16 +37,27 @@ export interface DeleterParts {
   readonly runner: JobRunner
   readonly planOptions: (repository: RepositoryName, target: Target['type']) => PlanOptions
   readonly credentials: CallerCredentials
+  /** What may not be deleted. */
+  readonly protection: Pick<Protection, 'deleting'>
   readonly rehearse: (plans: readonly Plan[]) => Promise<Receipt>
   readonly log: { error (details: object, message: string): void }
 }
 
-export type Accepted =
-  | { readonly outcome: 'accepted', readonly job: Job }
+/** Why nothing is deleted. */
+export type Refusal =
   | Exclude<Planned, { outcome: 'planned' }>
-export type Rehearsed =
-  | { readonly outcome: 'rehearsed', readonly receipt: Receipt }
-  | Exclude<Planned, { outcome: 'planned' }>
+  /** A rule of the configuration forbids it. */
+  | { readonly outcome: 'protected', readonly by: Protected }
+export type Accepted = { readonly outcome: 'accepted', readonly job: Job } | Refusal
+export type Rehearsed = { readonly outcome: 'rehearsed', readonly receipt: Receipt } | Refusal
+
+/** Who asked for a deletion. */
+export interface Asker {
+  /** By which the registry is told to forget. */
+  readonly authorization?: string | undefined
+  /** As far as it was verified. */
+  readonly user?: string | undefined
+}
 
 export class Deleter {
   constructor (private readonly parts: DeleterParts) {}
@@ -59,27 +71,26 @@ export class Deleter {
   }
 
   /** What a deletion would do; nothing changes. */
-  async rehearse (target: Target): Promise<Rehearsed> {
-    const planned = await this.#planAll(target, await this.repositories(target))
+  async rehearse (target: Target, asker: Asker = {}): Promise<Rehearsed> {
+    const planned = await this.#planAll(target, await this.repositories(target), asker)
     return planned.outcome === 'planned' ? { outcome: 'rehearsed', receipt: await this.parts.rehearse(planned.plans) } : planned
   }
 
   /**
    * Carries out a deletion as far as its references go. It runs to its end whether or not the caller still listens.
    * @param repositories those that the caller was found to be allowed to delete in
-   * @param authorization the caller's, by which the registry is told to forget
    */
-  async accept (target: Target, repositories: readonly RepositoryName[], authorization?: string): Promise<Accepted> {
+  async accept (target: Target, repositories: readonly RepositoryName[], asker: Asker = {}): Promise<Accepted> {
     // Asked before the turn: whoever deletes at the same time as another gets a job too, not an error.
     // What it finds damaged may be a link that is being written at this moment.
-    const before = await this.#planAll(target, repositories)
-    if (before.outcome === 'unknown') return before
+    const before = await this.#planAll(target, repositories, asker)
+    if (before.outcome === 'unknown' || before.outcome === 'protected') return before
     const release = await this.#lock(repositories)
     try {
       const quiet = this.#quiet(repositories)
-      const planned = await this.#planAll(target, repositories)
-      if (planned.outcome === 'denied') return planned
-      return { outcome: 'accepted', job: await this.#carryOut(target, planned.outcome === 'planned' ? planned.plans : [], quiet, authorization) }
+      const planned = await this.#planAll(target, repositories, asker)
+      if (planned.outcome === 'denied' || planned.outcome === 'protected') return planned
+      return { outcome: 'accepted', job: await this.#carryOut(target, planned.outcome === 'planned' ? planned.plans : [], quiet, asker.authorization) }
     } finally {
       release()
     }
@@ -113,7 +124,7 @@ export class Deleter {
     for (const digest of manifests) if (!state.revisions.has(digest)) this.parts.tombstones.buryManifest(repository, digest)
   }
 
-  async #planAll (target: Target, repositories: readonly RepositoryName[]): Promise<{ outcome: 'planned', plans: Plan[] } | Exclude<Planned, { outcome: 'planned' }>> {
+  async #planAll (target: Target, repositories: readonly RepositoryName[], { user }: Asker): Promise<{ outcome: 'planned', plans: Plan[] } | Refusal> {
     const plans: Plan[] = []
     for (const repository of repositories) {
       const planned = await decideCurrently(this.parts.states, {
@@ -123,7 +134,10 @@ export class Deleter {
         about: planned => subjectOf(repository, planned)
       })
       if (planned.outcome === 'denied') return planned
-      if (planned.outcome === 'planned') plans.push(planned.plan)
+      if (planned.outcome !== 'planned') continue
+      const by = this.parts.protection.deleting(planned.plan, user)
+      if (by !== undefined) return { outcome: 'protected', by }
+      plans.push(planned.plan)
     }
     return plans.length === 0 ? { outcome: 'unknown' } : { outcome: 'planned', plans }
   }

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { Plan } from '../deletion/plan.js'
 import { EMPTY_RECEIPT, type Receipt } from '../deletion/receipt.js'
 import type { Target } from '../deletion/target.js'
+import type { RepositoryName } from '../oci/name.js'
 
 export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled'
 
@@ -58,4 +59,11 @@ export const isOpen = (job: Job): boolean => job.state === 'queued' || job.state
 export function publicJob (job: Job): Omit<Job, 'plans' | 'unlinked' | 'leftovers'> {
   const { plans: _, unlinked: __, leftovers: ___, ...shown } = job
   return shown
+}
+
+/** The repositories that a job is about: of those that could delete in all of them it is the business. */
+export function repositoriesOf ({ target, plans, receipt }: Job): RepositoryName[] {
+  const named = 'repository' in target ? [target.repository] : []
+  const removed = [...receipt.tags, ...receipt.manifests, ...receipt.layerLinks].map(({ repository }) => repository)
+  return [...new Set([...named, ...plans.map(({ repository }) => repository), ...removed])]
 }

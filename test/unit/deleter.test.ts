@@ -15,6 +15,7 @@ import type { JobRunner } from '../../src/jobs/runner.js'
 import { JobStore } from '../../src/jobs/store.js'
 import * as paths from '../../src/storage/paths.js'
 import { TreeReader } from '../../src/storage/read.js'
+import { Protection } from '../../src/protection/protection.js'
 import { RepositoryStates } from '../../src/storage/states.js'
 import { TreeWriter } from '../../src/storage/write.js'
 import { RepositoryLocks } from '../../src/traffic/locks.js'
@@ -63,6 +64,7 @@ t.test('what a push makes while the deletion is on its way stays', async t => {
     reader,
     states: new RepositoryStates(reader),
     writer: new TreeWriter(root),
+    protection: new Protection([]),
     locks: new RepositoryLocks(),
     sessions,
     reads: new Reads(),

@@ -19,13 +19,16 @@ export class Callers {
   /** @param open the registry is known to let everybody in */
   constructor (private readonly registry: Pick<RegistryClient, 'check'>, private readonly open: boolean) {}
 
+  /** Stands for a secret in a table. */
+  keyOf (secret: string): string { return createHash('sha256').update(this.#key).update(secret).digest('base64') }
+
   /**
    * @returns the registry's refusal, or `undefined` when the caller is let in
    * @throws CodedError 503 when the registry cannot be asked, and has not let this caller in lately
    */
   async refusal (authorization: string | undefined): Promise<Answer | undefined> {
     if (this.open) return undefined
-    const caller = createHash('sha256').update(this.#key).update(authorization ?? '').digest('base64')
+    const caller = this.keyOf(authorization ?? '')
     const answer = await this.registry.check(authorization === undefined ? {} : { authorization }).catch(() => undefined)
     if (answer === undefined || answer.status >= 500) {
       if (Date.now() - (this.#letIn.get(caller) ?? -Infinity) < REMEMBER_MS) return undefined

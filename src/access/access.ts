@@ -1,0 +1,148 @@
+/**
+ * Who may delete, and who may use Delgate's own interface. Up to three ways, all of which must agree: the registry is
+ * asked with the caller's credentials, a file of users of Delgate's own, nothing at all.
+ */
+import { CodedError, unauthorized } from '../errors.js'
+import type { RepositoryName } from '../oci/name.js'
+import type { Answer, RegistryClient } from '../registry/client.js'
+import { Callers } from './callers.js'
+import type { Failures } from './failures.js'
+import type { Htpasswd } from './htpasswd.js'
+import { claimedUser } from './user.js'
+
+/** Whoever makes a request. */
+export interface Caller {
+  readonly authorization?: string | undefined
+  /** Where the request comes from, as far as the proxies on the way are trusted. */
+  readonly address: string
+}
+
+export type Verdict =
+  /** `user`: who the caller is, where somebody has verified it. */
+  | { readonly outcome: 'allowed', readonly user?: string | undefined }
+  /** To be answered as it is, with its challenge. */
+  | { readonly outcome: 'refused', readonly answer: Answer }
+  /** Nobody may delete there. */
+  | { readonly outcome: 'unsupported', readonly reason: string }
+
+export interface AccessParts {
+  readonly registry: Pick<RegistryClient, 'check' | 'mayDelete'>
+  /** Whether the registry decides, with the caller's credentials. Otherwise it is only asked whether deleting is possible. */
+  readonly registryDecides: boolean
+  readonly htpasswd: Htpasswd | undefined
+  /** Whether the registry asks for credentials; `undefined` when its configuration could not be read. */
+  readonly registryChallenges: boolean | undefined
+  readonly failures: Failures
+}
+
+/** How long it counts, for looking at jobs, that a caller could delete somewhere. Milliseconds. */
+const SEEN_MS = 10_000
+/** How long it counts while the registry cannot be asked, milliseconds. */
+const REMEMBERED_MS = 600_000
+const SEEN_MAXIMUM = 10_000
+
+export class Access {
+  readonly #callers: Callers
+  readonly #seen = new Map<string, { readonly may: boolean, readonly at: number }>()
+  #challenges: boolean | undefined
+
+  constructor (private readonly parts: AccessParts) {
+    this.#callers = new Callers(parts.registry, parts.registryChallenges === false)
+    this.#challenges = parts.registryChallenges
+  }
+
+  /**
+   * Whether a caller may delete in a repository.
+   * @throws CodedError 429 after too many wrong credentials; 502 or 503 when the registry cannot be asked
+   */
+  async delete (repository: RepositoryName, caller: Caller): Promise<Verdict> {
+    const verdict = await this.#delete(repository, caller)
+    if (this.#seen.size >= SEEN_MAXIMUM) this.#seen.delete(this.#seen.keys().next().value!)
+    this.#seen.set(this.#keyOf(repository, caller), { may: verdict.outcome !== 'refused', at: Date.now() })
+    return verdict
+  }
+
+  async #delete (repository: RepositoryName, caller: Caller): Promise<Verdict> {
+    const own = await this.#own(caller)
+    if (own.outcome !== 'allowed') return own
+    const permission = await this.parts.registry.mayDelete(repository, caller)
+    if (permission.outcome === 'unsupported') return permission
+    if (permission.outcome === 'refused' && this.parts.registryDecides) return this.#refused(caller, permission.answer)
+    if (own.user !== undefined) return own
+    return { outcome: 'allowed', user: this.parts.registryDecides ? await this.#verified(repository, caller) : undefined }
+  }
+
+  /** Who a caller is, where that can be verified. */
+  async userOf (repository: RepositoryName, caller: Caller): Promise<string | undefined> {
+    if (claimedUser(caller.authorization) === undefined) return undefined
+    const verdict = await this.delete(repository, caller)
+    return verdict.outcome === 'allowed' ? verdict.user : undefined
+  }
+
+  /** Whether a caller may use Delgate's own interface at all. */
+  async enter (caller: Caller): Promise<Exclude<Verdict, { outcome: 'unsupported' }>> {
+    const own = await this.#own(caller)
+    if (own.outcome !== 'allowed' || !this.parts.registryDecides) return own
+    const answer = await this.#callers.refusal(caller.authorization)
+    return answer === undefined ? own : this.#refused(caller, answer)
+  }
+
+  /** Whether a caller may see what happened in these repositories: whoever could delete in all of them. */
+  async sees (repositories: readonly RepositoryName[], caller: Caller): Promise<boolean> {
+    if (this.isOpen) return true
+    for (const repository of repositories) if (!await this.#seesOne(repository, caller)) return false
+    return true
+  }
+
+  /** Whether anybody who reaches the port may delete. */
+  get isOpen (): boolean {
+    const { htpasswd, registryDecides, registryChallenges } = this.parts
+    return htpasswd === undefined && (!registryDecides || registryChallenges === false)
+  }
+
+  /** While the registry is being restarted it cannot be asked; then what it said last counts a while longer. */
+  async #seesOne (repository: RepositoryName, caller: Caller): Promise<boolean> {
+    const known = this.#seen.get(this.#keyOf(repository, caller))
+    const age = Date.now() - (known?.at ?? -Infinity)
+    if (known !== undefined && age < SEEN_MS) return known.may
+    try {
+      return (await this.delete(repository, caller)).outcome !== 'refused'
+    } catch (error) {
+      if (known !== undefined && age < REMEMBERED_MS) return known.may
+      throw error
+    }
+  }
+
+  #keyOf (repository: RepositoryName, { authorization = '' }: Caller): string { return this.#callers.keyOf(`${repository} ${authorization}`) }
+
+  /** What Delgate's own users say. */
+  async #own (caller: Caller): Promise<Exclude<Verdict, { outcome: 'unsupported' }>> {
+    const { htpasswd, failures } = this.parts
+    const wait = caller.authorization === undefined ? 0 : failures.waitSeconds(caller.address)
+    if (wait > 0) throw new CodedError(429, 'TOOMANYREQUESTS', `too many wrong credentials from ${caller.address}; try again later`, undefined, { 'retry-after': String(wait) })
+    if (htpasswd === undefined) return { outcome: 'allowed' }
+    const user = await htpasswd.verify(caller.authorization)
+    return user === undefined ? this.#refused(caller, unauthorizedAnswer()) : { outcome: 'allowed', user }
+  }
+
+  #refused (caller: Caller, answer: Answer): Verdict & { outcome: 'refused' } {
+    if (answer.status === 401 && caller.authorization !== undefined) this.parts.failures.count(caller.address)
+    return { outcome: 'refused', answer }
+  }
+
+  /** Who a caller is that the registry let delete: known only where it does not let strangers do the same. */
+  async #verified (repository: RepositoryName, caller: Caller): Promise<string | undefined> {
+    const user = claimedUser(caller.authorization)
+    if (user === undefined) return undefined
+    this.#challenges ??= (await this.parts.registry.mayDelete(repository, {})).outcome === 'refused'
+    return this.#challenges ? user : undefined
+  }
+}
+
+function unauthorizedAnswer (): Answer {
+  return {
+    status: 401,
+    headers: { 'www-authenticate': 'Basic realm="Delgate", charset="UTF-8"', 'content-type': 'application/json; charset=utf-8' },
+    body: JSON.stringify(unauthorized())
+  }
+}

@@ -1,0 +1,5 @@
+/** Who makes a request. */
+import type { FastifyRequest } from 'fastify'
+import type { Caller } from '../access/access.js'
+
+export const callerOf = (request: FastifyRequest): Caller => ({ authorization: request.headers.authorization, address: request.ip })
