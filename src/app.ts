@@ -160,7 +160,8 @@ async function compose (settings: Settings, controller: RegistryController, fact
   await storage.aside.clear()
   if (controller.kind === 'process') await onFresh() // It has just been started.
   const open = await deleter.recover()
-  if (freshness.isStale) {
+  if (freshness.isStale && controller.kind === 'none') log.warn({}, 'an earlier run ended in the middle of a collection, and the registry may still remember what went; clients of the gate are not deceived. Restart the registry when it suits you')
+  else if (freshness.isStale) {
     log.info({}, 'an earlier run ended between a sweep and the restart after it; restarting the registry now')
     await pause.restart().catch(async () => {
       await pause.close()

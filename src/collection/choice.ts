@@ -24,8 +24,18 @@ export interface Wanted {
   readonly freshness: 'auto' | 'evict' | 'restart'
 }
 
-/** @throws SetupError when what is wanted cannot work with this registry */
-export function choose (wanted: Wanted, facts: ChoiceFacts): Choice {
+/**
+ * @param mayRestart whether Delgate can restart the registry
+ * @throws SetupError when what is wanted cannot work with this registry
+ */
+export function choose (wanted: Wanted, facts: ChoiceFacts, mayRestart = true): Choice {
+  const choice = chosen(wanted, facts)
+  if (mayRestart || (choice.collector === 'online' && choice.freshness !== 'restart')) return choice
+  const reason = choice.collector === 'registry' ? 'the registry\'s own collector was asked for' : `the registry would have to be restarted to forget what is gone: ${choice.why}`
+  throw new SetupError(`registry.controller is none, so Delgate can neither run the registry's collector nor restart it, but ${reason}. Enable deletes in the registry (REGISTRY_STORAGE_DELETE_ENABLED=true; tell Delgate by registry.config or the same variable), or choose another controller`)
+}
+
+function chosen (wanted: Wanted, facts: ChoiceFacts): Choice {
   const collector = wanted.collector === 'auto' ? 'online' : wanted.collector
   if (collector === 'registry') return byRegistry(wanted, facts)
   if (facts.cache === 'none') return { collector, freshness: 'none', why: 'the registry has no cache' }

@@ -30,6 +30,8 @@ export interface OnlineParts extends LeftoverParts, Omit<OnlineSweepParts, 'stat
   /** `undefined` where the registry forgets by a restart alone. */
   readonly evictor: Evictor | undefined
   readonly memory: Memory
+  /** Whether the registry may be restarted where it does not forget by being told. */
+  readonly mayRestart: boolean
   readonly ghosts: Ghosts
   readonly pause: Pause
   readonly freshness: Freshness
@@ -118,7 +120,7 @@ export class OnlineCollection implements Collection {
 
   /** Before the sweep, so that the registry never remembers what is gone; and after it, for the links that went with it. */
   async #evict (run: Run): Promise<void> {
-    const { evictor, tombstones, log } = this.parts
+    const { evictor, tombstones, mayRestart, log } = this.parts
     if (evictor === undefined) {
       if (tombstones.size > 0) run.restart ??= 'collection.freshness'
       return
@@ -128,6 +130,7 @@ export class OnlineCollection implements Collection {
       const evicted = await evictor.evict(repository, { authorization })
       if (evicted.outcome === 'leased') this.#leave(run, repository)
       if (evicted.outcome !== 'refused') continue
+      if (!mayRestart) throw new Error(`the registry does not forget what is gone: ${evicted.reason}. Set registry.username and registry.password to a user who may delete there, and start Delgate again`)
       run.restart = evicted.reason
       log.warn({ repository, reason: evicted.reason }, 'the registry does not forget by being told; it will be restarted')
     }

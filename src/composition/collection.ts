@@ -59,7 +59,8 @@ export interface CollectionParts {
 /** @throws SetupError when the settings and the registry do not go together */
 export async function createCollection (needs: CollectionNeeds): Promise<CollectionParts> {
   const { settings, facts, controller, storage, traffic, protection, log } = needs
-  const choice = choose(settings.collection, facts)
+  const mayRestart = controller.kind !== 'none'
+  const choice = choose(settings.collection, facts, mayRestart)
   const memory = await createMemory(needs)
   const freshness = new Freshness(join(settings.state.directory, 'stale'), err => { log.warn({ err }, 'the mark of a stale cache could not be removed') })
   const { pause, onFresh } = createPause(needs, freshness)
@@ -70,6 +71,7 @@ export async function createCollection (needs: CollectionNeeds): Promise<Collect
     : new OnlineCollection({
       ...shared,
       memory,
+      mayRestart,
       evictor: choice.freshness === 'restart' ? undefined : new Evictor({ ...storage, ...traffic, memory }),
       pruner: new Pruner(storage.writer, traffic.sessions),
       turn: async repository => await takeTurn(repository, traffic),

@@ -74,6 +74,7 @@ function checkController ({ controller, url, docker, command }: Settings['regist
   const needs = (key: string, why = '') => new SetupError(`setting "${key}" is missing: the controller "${controller}" needs it${why} (file, ${leaves.find((leaf) => leaf.key === key)!.variable}, or --${key})`)
   if (controller === 'process') return
   if (url === undefined) throw needs('registry.url')
+  if (controller === 'none') return
   if (controller === 'command') {
     if (command.collect === undefined) throw needs('registry.command.collect')
     if (command.restart === undefined) throw needs('registry.command.restart')

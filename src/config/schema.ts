@@ -33,8 +33,8 @@ const registry = {
   ...object,
   description: 'The registry behind Delgate.',
   properties: {
-    controller: { enum: ['process', 'docker', 'command'], default: 'process', description: 'Who runs the registry: "process" (Delgate, as its child), "docker" (a container), "command" (anything else, through configured commands). Default: process.' },
-    url: { ...text, pattern: '^https?://[^\\s/?#]+[^\\s?#]*$', description: 'Where Delgate reaches the registry, http:// or https://. Needed by "docker" and "command"; "process" chooses a free port itself. No default.' },
+    controller: { enum: ['process', 'docker', 'command', 'none'], default: 'process', description: 'Who runs the registry: "process" (Delgate, as its child), "docker" (a container), "command" (anything else, through configured commands), "none" (nobody whom Delgate can ask for a restart; for registries that forget without one). Default: process.' },
+    url: { ...text, pattern: '^https?://[^\\s/?#]+[^\\s?#]*$', description: 'Where Delgate reaches the registry, http:// or https://. Needed by "docker", "command" and "none"; "process" chooses a free port itself. No default.' },
     config: { ...text, description: 'Path of the registry\'s own config.yml. Optional: "process" generates one, "docker" looks into the container. No default.' },
     username: { ...text, description: 'User that Delgate tells the registry to forget as, where those who delete are not known (after a crash) or may not. No default.' },
     password: { ...text, description: 'Password of that user; better in the environment than in a file. No default.' },

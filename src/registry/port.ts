@@ -1,5 +1,5 @@
 /**
- * What Delgate asks of whatever runs the registry. Three implementations: `docker`, `process`, `command`.
+ * What Delgate asks of whatever runs the registry. Four implementations: `docker`, `process`, `command`, and `none`.
  */
 
 /** How one run of the registry's `garbage-collect` ended. */
@@ -26,7 +26,8 @@ export interface ControllerLog {
 
 /** Starts, collects and restarts one registry. Only `registry/` knows how many processes there are. */
 export interface RegistryController {
-  readonly kind: 'docker' | 'process' | 'command'
+  /** `none`: it can neither collect nor restart. */
+  readonly kind: 'docker' | 'process' | 'command' | 'none'
   /**
    * Checks the set-up and starts what it supervises. Called once, before anything else.
    * @throws SetupError that says what is wrong and what to do.

@@ -2,6 +2,7 @@
 import type { Settings } from '../config/schema.js'
 import { CommandController } from './command.js'
 import { DockerController } from './docker.js'
+import { NobodyController } from './nobody.js'
 import { SetupError, type ControllerLog, type RegistryController } from './port.js'
 import { ProcessController } from './process.js'
 
@@ -18,6 +19,7 @@ export function createController (settings: Settings, environment: NodeJS.Proces
       stateDirectory: state.directory,
       environment
     }, log)
+    case 'none': return new NobodyController({ url: needed(registry.url, 'registry.url'), config: registry.config, environment })
     case 'process': return new ProcessController({
       binary: registry.process.binary,
       config: registry.config,
