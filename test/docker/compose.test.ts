@@ -2,6 +2,7 @@
 import t from 'tap'
 import { buildImage, forget, nodeImage, obtainEngine, registryImage, runContainer } from '../support/docker.js'
 import { catalog } from '../support/client.js'
+import { json, request } from '../support/http.js'
 import { deleted } from '../support/jobs.js'
 import { mustRun, run } from '../support/processes.js'
 import { freePort, until } from '../support/temporary.js'
@@ -40,7 +41,6 @@ t.test('docker compose up', { skip, timeout: 2 * BUILD_TIMEOUT }, async t => {
     const port = await freePort()
     const env = {
       DOCKER_HOST: engine.host,
-      DOCKER_SOCKET: engine.host.replace('unix://', ''),
       COMPOSE_PROJECT_NAME: project,
       REGISTRY_IMAGE: await registryImage(engine, tool),
       DELGATE_IMAGE: image,
@@ -59,6 +59,10 @@ t.test('docker compose up', { skip, timeout: 2 * BUILD_TIMEOUT }, async t => {
     await until('Delgate is healthy', async () => await state('Health.Status') === 'healthy', 60_000, 200)
       .catch(async error => { throw new Error(`${error}\n${(await up('logs')).stdout}`) })
 
+    t.match(json(await request(url, 'GET', '/delgate/v1/status')), { registry: { controller: 'none' }, collector: 'online', freshness: 'evict' })
+    t.notMatch(await engine.docker('inspect', id), /docker\.sock/, 'it has no socket')
+    t.equal((await engine.docker('inspect', '--format', '{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}}', id)).trim(), 'true [ALL]', 'nor any other right')
+
     const name = await buildImage(t, engine, `127.0.0.1:${port}/team/app:v1`, ['compose one', 'compose two'])
     await engine.docker('push', name)
     await deleted(url, '/v2/team/app/manifests/v1')
@@ -68,7 +72,7 @@ t.test('docker compose up', { skip, timeout: 2 * BUILD_TIMEOUT }, async t => {
     await engine.docker('pull', name)
     t.same(await catalog(url), ['team/app'])
 
-    const lost = await runContainer(t, engine, image, { options: ['--volume', `${env.DOCKER_SOCKET}:/var/run/docker.sock`, '--env', `DELGATE_REGISTRY_DOCKER_CONTAINER=${(await up('ps', '--quiet', 'registry')).stdout.trim()}`] })
+    const lost = await runContainer(t, engine, image, { options: ['--volume', `${engine.host.replace('unix://', '')}:/var/run/docker.sock`, '--env', `DELGATE_REGISTRY_DOCKER_CONTAINER=${(await up('ps', '--quiet', 'registry')).stdout.trim()}`] })
     t.not(await engine.docker('wait', lost), '0', 'without the registry\'s volume it does not start')
     const said = await engine.tryDocker('logs', lost)
     t.match(said.stdout + said.stderr, /nothing is mounted at \/var\/lib\/registry/)
