@@ -11,6 +11,7 @@ import { pino, type Logger } from 'pino'
 import type { Collection } from './collection/request.js'
 import { keptBy } from './collection/kept.js'
 import type { Choice } from './collection/choice.js'
+import { GuardedCollection } from './collection/guarded.js'
 import type { Pause } from './collection/pause.js'
 import { lowerShield } from './collection/shield.js'
 import { createAccess, warnIfOpen } from './composition/access.js'
@@ -42,6 +43,7 @@ import type { Memory } from './registry/memory.js'
 import { SetupError, type RegistryController } from './registry/port.js'
 import { createController } from './registry/select.js'
 import { Upstream } from './registry/upstream.js'
+import { Anchor } from './storage/anchor.js'
 import { locateTree } from './storage/locate.js'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
@@ -111,12 +113,14 @@ async function compose (settings: Settings, controller: RegistryController, fact
   const protection = new Protection(settings.protection.rules)
 
   const store = await JobStore.open(join(settings.state.directory, 'jobs'), settings.jobs, (file, err) => { log.warn({ file, err }, 'a file in the journal is no job; it was left where it is') })
-  const { choice, memory, freshness, pause, collection, planOptions, onFresh } = await createCollection({ settings, facts, controller, registry, upstream, storage, traffic, protection, abandoned: () => store.abandoned(), log })
+  const anchor = await Anchor.open(root, join(settings.state.directory, 'storage'), () => { log.warn({ root }, 'the registry\'s tree is another than when Delgate ran last') })
+  const { choice, memory, freshness, pause, collection: unguarded, planOptions, onFresh } = await createCollection({ settings, facts, controller, registry, upstream, storage, traffic, protection, abandoned: () => store.abandoned(), log })
+  const collection = new GuardedCollection(unguarded, anchor)
   const credentials = new CallerCredentials()
   const isImmediate = choice.collector === 'online' && choice.freshness !== 'restart'
   const runner = new JobRunner(store, collection, { ...settings.collection, ...(isImmediate ? { quietSeconds: 0 } : {}), leftoversSeconds: settings.drain.sessionIdleSeconds }, log, credentials)
   const rehearse = async (plans: Parameters<typeof rehearseDeletion>[0]) => await rehearseDeletion(plans, { reader, writer, keptBy: async (of, references, view) => await keptBy(reader, of, references.users, { view }) })
-  const deleter = new Deleter({ reader, states, writer, ...traffic, store, runner, planOptions, protection, rehearse, credentials, log })
+  const deleter = new Deleter({ reader, states, writer, ...traffic, store, runner, planOptions, anchor, protection, rehearse, credentials, log })
 
   const claims = new Claims({ sessions, leases, locks })
   const restorer = new Restorer({ reader, writer, tombstones })
@@ -130,7 +134,10 @@ async function compose (settings: Settings, controller: RegistryController, fact
     stored: async digest => await reader.manifestContent(digest),
     lists: (manifest, later) => listsOf(reader, manifest, later),
     layerLinked: (repository, digest) => { states.layerLinked(repository, digest) },
-    pushed: (repository, reference, digest) => { states.pushed(repository, reference, digest) },
+    pushed: (repository, reference, digest) => {
+      states.pushed(repository, reference, digest)
+      anchor.pushed().catch((err: unknown) => { log.warn({ err }, 'it could not be noted which tree the registry has') })
+    },
     manifestSeconds: settings.limits.manifestSeconds
   })
 

@@ -13,6 +13,7 @@ import type { RepositoryTarget, Target } from '../deletion/target.js'
 import { CodedError, publicReason, unavailable } from '../errors.js'
 import { isWithin, type RepositoryName } from '../oci/name.js'
 import type { Protected, Protection } from '../protection/protection.js'
+import type { Anchor } from '../storage/anchor.js'
 import type { TreeReader } from '../storage/read.js'
 import type { RepositoryState } from '../storage/state.js'
 import type { TreeWriter } from '../storage/write.js'
@@ -37,6 +38,8 @@ export interface DeleterParts {
   readonly runner: JobRunner
   readonly planOptions: (repository: RepositoryName, target: Target['type']) => PlanOptions
   readonly credentials: CallerCredentials
+  /** Whether the registry's tree is what it was. */
+  readonly anchor: Pick<Anchor, 'check'>
   /** What may not be deleted. */
   readonly protection: Pick<Protection, 'deleting'>
   readonly rehearse: (plans: readonly Plan[]) => Promise<Receipt>
@@ -64,6 +67,7 @@ export class Deleter {
 
   /** The repositories that a deletion would touch: what its caller must be allowed to delete in. */
   async repositories (target: Target): Promise<RepositoryName[]> {
+    await this.parts.anchor.check()
     if (target.type === 'everything' || target.type === 'untagged' || target.type === 'garbage') return await this.parts.reader.repositories()
     if (target.type !== 'repository' || !target.recursive) return [target.repository]
     const within = (await this.parts.reader.repositories()).filter(name => isWithin(name, target.repository))

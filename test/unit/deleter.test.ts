@@ -64,6 +64,7 @@ t.test('what a push makes while the deletion is on its way stays', async t => {
     reader,
     states: new RepositoryStates(reader),
     writer: new TreeWriter(root),
+    anchor: { check: async () => {} },
     protection: new Protection([]),
     locks: new RepositoryLocks(),
     sessions,
