@@ -1,13 +1,18 @@
 import { isIP } from 'node:net'
+import { join } from 'node:path'
 import { Ajv } from 'ajv'
 import { Cron } from 'croner'
 import { SetupError } from '../setup-error.js'
+import { checkEndpoints } from './endpoints.js'
 import { nearest } from './nearest.js'
-import { describeExpected, leaves, walkSchema } from './paths.js'
+import { describeExpected, holdsSecret, leaves, walkSchema } from './paths.js'
 import { settingsSchema } from './schema.js'
-import type { Settings } from './schema.js'
+import type { Filled, Settings } from './schema.js'
 import { isTree, suggestion } from './sources.js'
 import type { Source, Tree } from './sources.js'
+
+/** The log of decisions, where nothing else is said, in the state directory. */
+const AUDIT_FILE = 'audit.jsonl'
 
 /** Longest part of a refused value that a message repeats. Characters. */
 const SHOWN_VALUE_CHARACTERS = 60
@@ -25,9 +30,16 @@ export function checkSource (source: Source): void {
   const path = error.instancePath.split('/').slice(1).map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
   if (error.keyword === 'additionalProperties') throw unknownKey(source, path, error.params['additionalProperty'] as string)
   const at = walkSchema(path)
-  const value = JSON.stringify(at.path.reduce<unknown>((tree, name) => (tree as Tree)[name], source.tree))
-  const shown = value.length > SHOWN_VALUE_CHARACTERS ? `${value.slice(0, SHOWN_VALUE_CHARACTERS)}…` : value
-  throw new SetupError(`setting "${at.path.join('.')}" (${source.locate(at.path)}): expected ${describeExpected(at.node)}, got ${shown}`)
+  const value = at.path.reduce<unknown>((tree, name) => (tree as Tree)[name], source.tree)
+  throw new SetupError(`setting "${at.path.join('.')}" (${source.locate(at.path)}): expected ${describeExpected(at.node)}, got ${shown(value, at.path)}`)
+}
+
+/** A refused value as a message repeats it: not at length, and no secret. A plain value in place of a section holds none. */
+function shown (value: unknown, path: readonly string[]): string {
+  const isSection = walkSchema(path).node.properties !== undefined
+  if (holdsSecret(path) && (typeof value === 'object' || !isSection)) return 'something else (not repeated here, since it may hold a secret)'
+  const text = JSON.stringify(value)
+  return text.length > SHOWN_VALUE_CHARACTERS ? `${text.slice(0, SHOWN_VALUE_CHARACTERS)}…` : text
 }
 
 function unknownKey (source: Source, section: readonly string[], name: string): SetupError {
@@ -35,10 +47,11 @@ function unknownKey (source: Source, section: readonly string[], name: string): 
   return new SetupError(`unknown setting "${path.join('.')}" (${source.locate(path)})${suggestion(nearestKey(section, name))}`)
 }
 
-/** A sibling, else a key of that name in another section, else the nearest of all. */
+/** A sibling, else a key of that name in another section, else the nearest of all; within a list of sections only a sibling. */
 function nearestKey (section: readonly string[], name: string): string | undefined {
   const sibling = nearest(name, Object.keys(walkSchema(section).node.properties ?? {}))
   if (sibling !== undefined) return [...section, sibling].join('.')
+  if (section.some((part) => /^\d+$/.test(part))) return undefined
   const namesake = leaves.find(({ path }) => path.at(-1) === name)
   return namesake?.key ?? nearest([...section, name].join('.'), leaves.map(({ key }) => key))
 }
@@ -62,12 +75,17 @@ export function mergeTrees (trees: readonly Tree[]): Tree {
 export function completeSettings (tree: Tree): Settings {
   const settings = structuredClone(tree)
   if (!filler(settings)) throw new SetupError(`settings: ${filler.errors![0]!.instancePath} ${filler.errors![0]!.message}`)
-  const complete = settings as unknown as Settings
+  const complete = withAuditFile(settings as unknown as Filled)
   checkController(complete.registry)
   checkProxies(complete.trustProxy)
   checkSchedule(complete.collection.schedule)
   complete.cors.origins.forEach(checkOrigin)
+  checkEndpoints(complete.notifications.endpoints)
   return complete
+}
+
+function withAuditFile (settings: Filled): Settings {
+  return { ...settings, audit: { ...settings.audit, file: settings.audit.file ?? join(settings.state.directory, AUDIT_FILE) } }
 }
 
 function checkController ({ controller, url, docker, command }: Settings['registry']): void {

@@ -59,13 +59,14 @@ function dataTree (directory: string, given: Tree): Tree {
 }
 
 function withAbsolutePaths (settings: Settings, cwd: string): Settings {
-  const { state, storage, registry } = settings
+  const { state, storage, registry, audit } = settings
   const absolute = (path: string | undefined) => path === undefined ? undefined : resolve(cwd, path)
   const { binary } = registry.process
   return {
     ...settings,
     state: { directory: resolve(cwd, state.directory) },
     storage: { root: absolute(storage.root) },
+    audit: { ...audit, file: resolve(cwd, audit.file) },
     registry: {
       ...registry,
       config: absolute(registry.config),

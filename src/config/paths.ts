@@ -11,8 +11,11 @@ export interface SchemaNode {
   readonly maximum?: number
   readonly exclusiveMinimum?: number
   readonly properties?: Readonly<Record<string, SchemaNode>>
+  readonly required?: readonly string[]
   readonly items?: SchemaNode
   readonly anyOf?: readonly SchemaNode[]
+  /** May hold a secret: messages do not repeat what was given. */
+  readonly writeOnly?: boolean
 }
 
 /** A key that can be set, with its names in each place. */
@@ -51,23 +54,34 @@ export const VARIABLE_ALIASES: Readonly<Record<string, string>> = {
 /** Variables that are not a key: the settings file, and the directory for all data of the embedded registry. */
 export const OTHER_VARIABLES = ['DELGATE_CONFIG', 'DELGATE_DATA'] as const
 
-/** The deepest schema node on the way along `path`, and the part of the path that leads there. */
+/** The deepest schema node on the way along `path` (into lists of sections too), and the part of the path that leads there. */
 export function walkSchema (path: readonly string[]): { readonly node: SchemaNode, readonly path: readonly string[] } {
   let node = rootSchema
   for (const [depth, name] of path.entries()) {
-    const child = node.properties !== undefined && Object.hasOwn(node.properties, name) ? node.properties[name] : undefined
+    const child = childOf(node, name)
     if (child === undefined) return { node, path: path.slice(0, depth) }
     node = child
   }
   return { node, path }
 }
 
+function childOf ({ properties, items }: SchemaNode, name: string): SchemaNode | undefined {
+  if (properties !== undefined) return Object.hasOwn(properties, name) ? properties[name] : undefined
+  return items?.properties !== undefined && /^\d+$/.test(name) ? items : undefined
+}
+
+/** Whether what stands at `path`, or below it, may hold a secret. */
+export function holdsSecret (path: readonly string[]): boolean {
+  const inside = (outer: readonly string[], inner: readonly string[]) => outer.every((name, depth) => inner[depth] === name)
+  return leaves.some((leaf) => leaf.schema.writeOnly === true && (inside(leaf.path, path) || inside(path, leaf.path)))
+}
+
 /** What a key accepts, in words: "an integer from 0 to 65535". */
 export function describeExpected (node: SchemaNode): string {
   if (node.anyOf !== undefined) return node.anyOf.map(describeExpected).join(', or ')
   if (node.enum !== undefined) return `one of ${node.enum.join(', ')}`
-  if (node.type === 'array') return 'a list of non-empty texts'
-  if (node.type === 'object') return `a section with the keys ${Object.keys(node.properties ?? {}).join(', ')}`
+  if (node.type === 'array') return node.items?.properties === undefined ? 'a list of non-empty texts' : `a list of sections with the keys ${Object.keys(node.items.properties).join(', ')}`
+  if (node.type === 'object') return `a section with the keys ${Object.keys(node.properties ?? {}).join(', ')}` + (node.required === undefined ? '' : ` (needed: ${node.required.join(', ')})`)
   if (node.type === 'boolean') return 'true or false'
   if (node.type === 'string') return node.pattern === undefined ? 'a non-empty text' : 'an http:// or https:// URL without query'
   return (node.type === 'integer' ? 'an integer' : 'a number') + describeRange(node)

@@ -1,6 +1,7 @@
 /**
  * Delgate's settings: one JSON Schema, and the type derived from it, so that the two cannot drift apart.
- * Every key has a description with its unit; a key with a `default` is always present after loading.
+ * Every key has a description with its unit; a key with a `default` is always present after loading. What is `writeOnly` may
+ * hold a secret, and no message repeats it.
  */
 
 /** Longest time that a timer of Node can wait, rounded down. Seconds. */
@@ -37,7 +38,7 @@ const registry = {
     url: { ...text, pattern: '^https?://[^\\s/?#]+[^\\s?#]*$', description: 'Where Delgate reaches the registry, http:// or https://. Needed by "docker", "command" and "none"; "process" chooses a free port itself. No default.' },
     config: { ...text, description: 'Path of the registry\'s own config.yml. Optional: "process" generates one, "docker" looks into the container. No default.' },
     username: { ...text, description: 'User that Delgate tells the registry to forget as, where those who delete are not known (after a crash) or may not. No default.' },
-    password: { ...text, description: 'Password of that user; better in the environment than in a file. No default.' },
+    password: { ...text, writeOnly: true, description: 'Password of that user; better in the environment than in a file. No default.' },
     redis: {
       ...object,
       description: 'For a registry that caches in Redis.',
@@ -111,6 +112,45 @@ const work = {
       sessionIdleSeconds: { ...seconds, default: 60, description: 'A push session without a request for this long counts as ended. Seconds. Default: 60.' },
       pullIdleSeconds: { ...seconds, default: 15, description: 'What a manifest lists is kept for a client that got it, until the client has it all or has made no request for this long. Seconds. Default: 15.' },
       transferTimeoutSeconds: { ...secondsOrZero, default: 120, description: 'How long running requests, downloads apart, are waited for before a restart. Seconds. Default: 120.' }
+    }
+  }
+} as const
+
+/** What is written down about decisions, and who is told of deletions. */
+const records = {
+  audit: {
+    ...object,
+    description: 'The log of decisions: who deleted what, and what came of it.',
+    properties: {
+      file: { ...text, description: 'Where it is written, one JSON line for each decision; the older files beside it as .1, .2 and so on. Default: audit.jsonl in the state directory.' },
+      maximumBytes: { type: 'integer', minimum: 65536, default: 16777216, description: 'A new file is begun before the current one becomes larger than this. Bytes. Default: 16777216.' },
+      keepFiles: { type: 'integer', minimum: 0, maximum: 1000, default: 10, description: 'How many older files are kept. Count. Default: 10.' }
+    }
+  },
+  notifications: {
+    ...object,
+    description: 'Telling others of deletions, with the registry\'s own event envelope.',
+    properties: {
+      endpoints: {
+        type: 'array',
+        default: [],
+        writeOnly: true,
+        description: 'Where events are posted: a list of {name, url, secret, header, timeoutSeconds}; name and url are needed, timeoutSeconds (seconds) is 10 unless said otherwise. The secret goes out in the header: as "Bearer <secret>" in Authorization, which is the default, as it is in another. In the environment and as a flag the list is JSON. Default: none.',
+        items: {
+          type: 'object',
+          additionalProperties: false,
+          required: ['name', 'url'],
+          properties: {
+            name: { ...text, description: 'Names the endpoint in logs, and the directory of its queue.' },
+            url: { ...text, description: 'Where to post, http:// or https://.' },
+            secret: { ...text, description: 'Proves to the receiver that it is Delgate that asks. No default.' },
+            header: { ...text, default: 'Authorization', description: 'Header that carries the secret. Default: Authorization.' },
+            timeoutSeconds: { ...seconds, default: 10, description: 'How long one attempt may take. Seconds. Default: 10.' }
+          }
+        }
+      },
+      queueMaximum: { type: 'integer', minimum: 1, default: 10000, description: 'How many envelopes wait for each endpoint at most; beyond that the oldest goes. Count. Default: 10000.' },
+      retryMaximumSeconds: { ...seconds, default: 300, description: 'Longest wait between attempts to deliver; the first is one second, and it doubles each time. Seconds. Default: 300.' }
     }
   }
 } as const
@@ -193,6 +233,7 @@ export const settingsSchema = {
         keepMaximum: { type: 'integer', minimum: 0, default: 10000, description: 'How many ended jobs are kept at most. Count. Default: 10000.' }
       }
     },
+    ...records,
     trustProxy: {
       anyOf: [{ type: 'boolean' }, { type: 'array', items: text }],
       default: false,
@@ -212,18 +253,20 @@ export const settingsSchema = {
 type FromSchema<Schema> =
   Schema extends { anyOf: ReadonlyArray<infer Choice> } ? FromSchema<Choice>
     : Schema extends { enum: ReadonlyArray<infer Value> } ? Value
-      : Schema extends { type: 'object', properties: infer Properties } ? FromProperties<Properties>
+      : Schema extends { type: 'object', properties: infer Properties } ? FromProperties<Properties, Schema extends { required: ReadonlyArray<infer Name> } ? Name : never>
         : Schema extends { type: 'array', items: infer Item } ? ReadonlyArray<FromSchema<Item>>
           : Schema extends { type: 'string' } ? string
             : Schema extends { type: 'number' | 'integer' } ? number
               : Schema extends { type: 'boolean' } ? boolean
                 : never
 
-type FromProperties<Properties> = Flat<
-  { readonly [Key in keyof Properties as Properties[Key] extends { default: unknown } ? Key : never]: FromSchema<Properties[Key]> } &
-  { readonly [Key in keyof Properties as Properties[Key] extends { default: unknown } ? never : Key]?: FromSchema<Properties[Key]> }
+type FromProperties<Properties, Required> = Flat<
+  { readonly [Key in keyof Properties as Key extends Required ? Key : Properties[Key] extends { default: unknown } ? Key : never]: FromSchema<Properties[Key]> } &
+  { readonly [Key in keyof Properties as Key extends Required ? never : Properties[Key] extends { default: unknown } ? never : Key]?: FromSchema<Properties[Key]> }
 >
 type Flat<Type> = { readonly [Key in keyof Type]: Type[Key] }
 
+/** What the schema's own defaults fill in. */
+export type Filled = FromSchema<typeof settingsSchema>
 /** All settings, defaults filled in; deeply frozen when they come from `loadSettings`. */
-export type Settings = FromSchema<typeof settingsSchema>
+export type Settings = Filled & { readonly audit: { readonly file: string } }

@@ -1,4 +1,4 @@
-import { LineCounter, isMap, parseDocument } from 'yaml'
+import { LineCounter, isMap, isSeq, parseDocument } from 'yaml'
 import type { Document } from 'yaml'
 import { SetupError } from '../setup-error.js'
 import { nearest } from './nearest.js'
@@ -70,8 +70,9 @@ function contentsOf (document: Document, name: string): unknown {
 }
 
 function withoutNulls (tree: Tree): Tree {
+  const within = (value: unknown): unknown => Array.isArray(value) ? value.map(within) : isTree(value) ? withoutNulls(value) : value
   const present = Object.entries(tree).filter(([, value]) => value !== null)
-  return Object.fromEntries(present.map(([key, value]) => [key, isTree(value) ? withoutNulls(value) : value]))
+  return Object.fromEntries(present.map(([key, value]) => [key, within(value)]))
 }
 
 /** Whether a value is a section rather than a value of its own. */
@@ -84,6 +85,11 @@ function offsetOf (document: Document, path: readonly string[]): number {
   let node: unknown = document.contents
   let offset = 0
   for (const name of path) {
+    if (isSeq(node)) {
+      node = node.items[Number(name)]
+      offset = (node as { range?: readonly number[] } | undefined)?.range?.[0] ?? offset
+      continue
+    }
     if (!isMap(node)) break
     const pair = node.items.find(({ key }) => String(key) === name)
     if (pair === undefined) break
@@ -112,7 +118,7 @@ export function environmentSource (environment: Readonly<Record<string, string |
     setIn(tree, leaf.path, parseText(leaf.schema, text))
     origin.set(leaf.key, name)
   }
-  return { tree, locate: (path) => `environment variable ${origin.get(path.join('.')) ?? path.join('.')}` }
+  return { tree, locate: (path) => `environment variable ${origin.get(keyOf(path)) ?? path.join('.')}` }
 }
 
 /** What the command line asks for besides settings. */
@@ -147,7 +153,13 @@ export function flagSource (argv: readonly string[]): CommandLine {
     if (leaf === undefined) config = value
     else setIn(tree, leaf.path, parseText(leaf.schema, value))
   }
-  return { source: { tree, locate: (path) => `flag --${path.join('.')}` }, config, help, version }
+  return { source: { tree, locate: (path) => `flag --${keyOf(path)}` }, config, help, version }
+}
+
+/** The key that a path belongs to: in a list of sections it leads further in. */
+function keyOf (path: readonly string[]): string {
+  const depth = path.findIndex((_, at) => byKey.has(path.slice(0, at + 1).join('.')))
+  return path.slice(0, depth < 0 ? path.length : depth + 1).join('.')
 }
 
 function splitOnce (text: string): readonly [string, string | undefined] {

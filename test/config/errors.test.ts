@@ -47,6 +47,13 @@ const cases: ReadonlyArray<readonly [string, Given, string]> = [
   ['out of range in a flag', { argv: ['--listen.port=70000'] }, 'setting "listen.port" (flag --listen.port): expected an integer from 0 to 65535, got 70000'],
   ['negative time', { argv: ['--hold.timeoutSeconds=-1'] }, 'setting "hold.timeoutSeconds" (flag --hold.timeoutSeconds): expected a number greater than 0, at most 2000000, got -1'],
   ['not one of the words', { env: { DELGATE_REFERRERS: 'drop' } }, 'setting "referrers" (environment variable DELGATE_REFERRERS): expected one of purge, keep, got "drop"'],
+  ['an unknown key in a list of sections, in a file', { file: 'notifications:\n  endpoints:\n    - name: a\n      url: http://a\n    - name: b\n      url: http://b\n      secrte: hush\n' }, 'unknown setting "notifications.endpoints.1.secrte" (delgate.yml, line 7); did you mean notifications.endpoints.1.secret?'],
+  ['an unknown key in a list of sections, in a variable', { env: { DELGATE_NOTIFICATIONS_ENDPOINTS: '[{"name":"a","url":"http://a","x":1}]' } }, 'unknown setting "notifications.endpoints.0.x" (environment variable DELGATE_NOTIFICATIONS_ENDPOINTS); --help lists all'],
+  ['a missing key in a list of sections', { argv: ['--notifications.endpoints=[{"name":"a","secret":"hush"}]'] }, 'setting "notifications.endpoints.0" (flag --notifications.endpoints): expected a section with the keys name, url, secret, header, timeoutSeconds (needed: name, url), got something else (not repeated here, since it may hold a secret)'],
+  ['a list of sections that is none', { argv: ['--notifications.endpoints=[{"secret":"hush"'] }, 'setting "notifications.endpoints" (flag --notifications.endpoints): expected a list of sections with the keys name, url, secret, header, timeoutSeconds, got something else'],
+  ['a value in a list of sections', { file: 'notifications: { endpoints: [{ name: a, url: http://a, timeoutSeconds: hush }] }' }, 'setting "notifications.endpoints.0.timeoutSeconds" (delgate.yml, line 1): expected a number greater than 0, at most 2000000, got something else'],
+  ['a section with a list in it that is a list', { file: 'notifications: [{ secret: hush }]' }, 'setting "notifications" (delgate.yml, line 1): expected a section with the keys endpoints, queueMaximum, retryMaximumSeconds, got something else'],
+  ['a secret of a wrong type', { file: 'registry: { password: [hush] }' }, 'setting "registry.password" (delgate.yml, line 1): expected a non-empty text, got something else'],
   ['a section that is a value', { file: 'listen: 5000' }, 'setting "listen" (delgate.yml, line 1): expected a section with the keys host, port, got 5000'],
   ['a list that is none', { argv: ['--registry.command.collect=[oops'] }, 'setting "registry.command.collect" (flag --registry.command.collect): expected a list of non-empty texts, got "[oops"'],
   ['an item of a wrong type', { file: 'cors:\n  origins: [1]' }, 'setting "cors.origins" (delgate.yml, line 2): expected a list of non-empty texts, got [1]'],
@@ -73,6 +80,31 @@ for (const [name, given, expected] of cases) {
     t.equal(message.slice(0, expected.length), expected, message)
   })
 }
+
+const endpoint = (change: Record<string, unknown>) => ({ name: 'a', url: 'https://a.example', ...change })
+const endpointCases: ReadonlyArray<readonly [string, readonly unknown[], string]> = [
+  ['a path', [endpoint({ name: '../a' })], 'expected names of small letters, digits, ".", "_" and "-", beginning with a letter or digit, at most 64, got "../a"'],
+  ['two of one name', [endpoint({}), endpoint({})], 'the name a is given twice'],
+  ['no URL', [endpoint({ url: 'a.example/hush' })], 'a: its url is no http:// or https:// URL'],
+  ['another protocol', [endpoint({ url: 'ftp://a.example/hush' })], 'a: its url is no http:// or https:// URL'],
+  ['a password in the URL', [endpoint({ url: 'https://me:hush@a.example' })], 'a: its url holds a user or password; give that as secret'],
+  ['no header', [endpoint({ header: 'X Y' })], 'a: its header is no name of a header'],
+  ['a header of the request itself', [endpoint({ header: 'Content-Length' })], 'a: its header cannot be Content-Length: that says how the request is sent'],
+  ['a secret of two lines', [endpoint({ secret: 'hush\r\nX-Other: 1' })], 'a: its secret holds something besides visible ASCII characters, or a space at an end']
+]
+for (const [name, endpoints, expected] of endpointCases) {
+  test(`an endpoint: ${name}`, async (t) => {
+    const message = await messageOf(t, { argv: [`--notifications.endpoints=${JSON.stringify(endpoints)}`] })
+    t.equal(message, `setting "notifications.endpoints": ${expected}`)
+  })
+}
+
+test('no message repeats a secret', async (t) => {
+  const given = [...cases.map(([, given]) => given), ...endpointCases.map(([, endpoints]) => ({ env: { DELGATE_NOTIFICATIONS_ENDPOINTS: JSON.stringify(endpoints) } }))]
+  const secret = given.filter((one) => JSON.stringify(one).includes('hush'))
+  t.ok(secret.length > 8)
+  for (const one of secret) t.notOk((await messageOf(t, one)).includes('hush'))
+})
 
 test('a long value is not repeated in full', async (t) => {
   const message = await messageOf(t, { argv: [`--log.level=${'x'.repeat(5000)}`] })

@@ -32,6 +32,8 @@ test('without anything, every default of the schema counts', async (t) => {
     upstream: { timeoutSeconds: 900 },
     limits: { bodyBytes: 65536, headerBytes: 16384 },
     jobs: { keepDays: 30, keepMaximum: 10000 },
+    audit: { file: '/base/data/delgate/audit.jsonl', maximumBytes: 16777216, keepFiles: 10 },
+    notifications: { endpoints: [], queueMaximum: 10000, retryMaximumSeconds: 300 },
     trustProxy: false,
     cors: { origins: [] }
   })
@@ -86,6 +88,25 @@ test('lists, booleans and fractions are read from text', async (t) => {
   t.equal(load(['--collection.quietSeconds', '0.05']).collection.quietSeconds, 0.05)
   t.equal(load(['--collection.quietSeconds', '.5']).collection.quietSeconds, 0.5)
   t.equal(load(['--registry.docker.container', '123'], {}).registry.docker.container, '123', 'a text of digits stays a text')
+})
+
+test('a list of sections: from a file, a variable and a flag, with the defaults of each section', async (t) => {
+  const config = await fileWith(t, 'notifications:\n  endpoints:\n    - name: file\n      url: https://a.example/x?y=1\n      secret:\n    - { name: other, url: http://b, secret: s, header: X-Token, timeoutSeconds: 2.5 }\n')
+  t.same(load(['--config', config]).notifications.endpoints, [
+    { name: 'file', url: 'https://a.example/x?y=1', header: 'Authorization', timeoutSeconds: 10 },
+    { name: 'other', url: 'http://b', secret: 's', header: 'X-Token', timeoutSeconds: 2.5 }
+  ], 'a key without a value is not set there either')
+  const json = (name: string) => JSON.stringify([{ name, url: 'http://c' }])
+  const env = { DELGATE_NOTIFICATIONS_ENDPOINTS: json('variable') }
+  const names = (argv: string[]) => load(['--config', config, ...argv], env).notifications.endpoints.map(({ name, header }) => `${name} ${header}`)
+  t.same(names([]), ['variable Authorization'])
+  t.same(names(['--notifications.endpoints', json('flag')]), ['flag Authorization'])
+})
+
+test('the log of decisions is in the state directory, wherever that is, unless it has a place of its own', async (t) => {
+  t.equal(load([], { DELGATE_DATA: '/d' }).audit.file, '/d/delgate/audit.jsonl')
+  t.equal(load(['--state.directory=s']).audit.file, '/base/s/audit.jsonl')
+  t.equal(load(['--audit.file=x/a.jsonl']).audit.file, '/base/x/a.jsonl')
 })
 
 test('a flag given twice: the last one counts', async (t) => {
