@@ -13,7 +13,7 @@ const SECONDS = number('FUZZ_SECONDS')
 /** The only case to try. */
 const ONLY = number('FUZZ_CASE')
 /** The suite does not wait any longer for a kind of case, milliseconds. */
-const SHORT_MS = 4_000
+const SHORT_MS = 2_500
 /** A case that takes longer hangs, milliseconds. */
 export const HANG_MS = 1_000
 const SHOWN = 5
