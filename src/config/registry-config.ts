@@ -56,7 +56,7 @@ type Mapping = { [key: string]: unknown }
  * Reads a registry's configuration as distribution's `configuration/parser.go` does: the file, then `REGISTRY_…` variables.
  * @param text the file; `undefined` when it cannot be had, then the official images' default stands in for it.
  * @param name what the file is called in messages
- * @throws SetupError when the file or a variable is not YAML.
+ * @throws SetupError when the file or a variable is not YAML, or the root directory is not text.
  */
 export function readRegistryConfig (text: string | undefined, environment: Readonly<Record<string, string | undefined>>, name?: string): RegistryFacts {
   const config = parseConfig(text, environment, name)
@@ -86,6 +86,7 @@ function parseConfig (text: string | undefined, environment: Readonly<Record<str
 function storageFacts (storage: Mapping): Pick<RegistryFacts, 'storageDriver' | 'rootDirectory' | 'cache' | 'deletesEnabled' | 'readOnly'> {
   const storageDriver = Object.keys(storage).find((key) => !STORAGE_SECTIONS.includes(key)) ?? 'filesystem'
   const { rootdirectory = DEFAULT_ROOT_DIRECTORY } = mapping(storage[storageDriver])
+  if (typeof rootdirectory === 'object' && rootdirectory !== null) throw new SetupError('the registry\'s configuration: storage.filesystem.rootdirectory is not a path')
   const cache = mapping(storage['cache'])
   // "layerinfo" is the old name, looked at only when the new one is absent: registry/handlers/app.go.
   const kind = 'blobdescriptor' in cache ? cache['blobdescriptor'] : cache['layerinfo']
@@ -165,6 +166,7 @@ function mapping (value: unknown): Mapping {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? value as Mapping : {}
 }
 
+/** A list or a mapping where text should be says nothing. */
 function string (value: unknown): string {
-  return value === null || value === undefined ? '' : String(value)
+  return value === undefined || typeof value === 'object' ? '' : String(value)
 }

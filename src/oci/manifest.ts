@@ -32,8 +32,17 @@ const SCHEMA1_TYPES = new Set([
   'application/vnd.docker.distribution.manifest.v1+prettyjws'
 ])
 
+/** The names of fields that matter here. */
+const FIELDS = ['schemaVersion', 'mediaType', 'config', 'layers', 'manifests', 'subject', 'fsLayers', 'digest', 'blobSum']
+/** As the registry compares them: whatever the case of their letters (Go, encoding/json). */
+const folded = (name: string): string => name.toUpperCase().toLowerCase()
+const FOLDED = new Set(FIELDS.map(folded))
+
 type Json = Record<string, unknown>
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value)
+/** How much of what is not known is shown. Letters. */
+const SHOWN = 100
+const MISSPELT = 'the names of its fields have letters of another case, which the registry reads all the same'
 const unreadable = (reason: string): ParsedManifest => ({ outcome: 'unreadable', reason })
 
 /**
@@ -48,10 +57,11 @@ export function parseManifest (bytes: Buffer): ParsedManifest {
     return unreadable(bytes.length === 0 ? 'it is empty' : 'it is not JSON')
   }
   if (!isObject(json)) return unreadable('it is not a JSON object')
+  if (isMisspelt(json)) return unreadable(MISSPELT)
   const declared = json.mediaType
   if (declared !== undefined && typeof declared !== 'string') return unreadable('its mediaType is not a string')
   if (json.schemaVersion === 1) return parseSchema1(json, declared)
-  if (declared !== undefined && !INDEX_TYPES.has(declared) && !IMAGE_TYPES.has(declared)) return unreadable(`its mediaType ${declared} is not known`)
+  if (declared !== undefined && !INDEX_TYPES.has(declared) && !IMAGE_TYPES.has(declared)) return unreadable(`its mediaType ${declared.slice(0, SHOWN)} is not known`)
   // distribution refuses such manifests (ocischema, validateManifest and validateIndex): what they mean is open.
   if (json.manifests != null && (json.config != null || json.layers != null)) return unreadable('it is an image and an index at once')
   if (declared !== undefined && INDEX_TYPES.has(declared) && (json.config != null || json.layers != null)) return unreadable('it is an index with the content of an image')
@@ -59,6 +69,11 @@ export function parseManifest (bytes: Buffer): ParsedManifest {
   // OCI leaves mediaType optional; the presence of "manifests" then tells an index (distribution: ocischema).
   const isIndex = declared === undefined ? json.manifests !== undefined : INDEX_TYPES.has(declared)
   return isIndex ? parseIndex(json, declared) : parseImage(json, declared)
+}
+
+/** Whether a field would be overlooked here that the registry sees. */
+function isMisspelt (json: Json): boolean {
+  return Object.keys(json).some(name => !FIELDS.includes(name) && FOLDED.has(folded(name)))
 }
 
 function parseImage (json: Json, declared: string | undefined): ParsedManifest {
@@ -80,11 +95,11 @@ function parseIndex (json: Json, declared: string | undefined): ParsedManifest {
 }
 
 function parseSchema1 (json: Json, declared: string | undefined): ParsedManifest {
-  if (declared !== undefined && !SCHEMA1_TYPES.has(declared)) return unreadable(`its mediaType ${declared} is not known`)
+  if (declared !== undefined && !SCHEMA1_TYPES.has(declared)) return unreadable(`its mediaType ${declared.slice(0, SHOWN)} is not known`)
   if (!Array.isArray(json.fsLayers)) return unreadable('its fsLayers are missing')
   const blobs: Digest[] = []
   for (const layer of json.fsLayers) {
-    const digest = isObject(layer) ? parseDigest(layer.blobSum) : undefined
+    const digest = isObject(layer) && !isMisspelt(layer) ? parseDigest(layer.blobSum) : undefined
     if (digest === undefined) return unreadable('its fsLayers are not digests')
     blobs.push(digest)
   }
@@ -100,7 +115,7 @@ function list (value: unknown): readonly unknown[] | undefined {
 function descriptors (values: readonly unknown[]): Digest[] | undefined {
   const digests: Digest[] = []
   for (const value of values) {
-    const digest = isObject(value) ? parseDigest(value.digest) : undefined
+    const digest = isObject(value) && !isMisspelt(value) ? parseDigest(value.digest) : undefined
     if (digest === undefined) return undefined
     digests.push(digest)
   }
@@ -110,7 +125,7 @@ function descriptors (values: readonly unknown[]): Digest[] | undefined {
 /** `undefined`: none; `null`: there is one that cannot be understood. */
 function optionalSubject (json: Json): Digest | undefined | null {
   if (json.subject === undefined || json.subject === null) return undefined
-  return isObject(json.subject) ? parseDigest(json.subject.digest) ?? null : null
+  return isObject(json.subject) && !isMisspelt(json.subject) ? parseDigest(json.subject.digest) ?? null : null
 }
 
 const unique = (digests: Digest[]): Digest[] => [...new Set(digests)]

@@ -34,6 +34,8 @@ const invalid = (error: CodedError): Route => ({ kind: 'invalid', error })
  */
 export function classify (path: string): Route {
   if (path === PREFIX || path === `${PREFIX}/`) return { kind: 'base' }
+  // Routers decode before they compare: `/%76%32/app` reaches this place, and the registry, as `/v2/app`.
+  if (!path.startsWith(`${PREFIX}/`)) return invalid(nameInvalid('the path does not begin with /v2/ as it is written'))
   const segments = decodeSegments(path.slice(PREFIX.length + 1))
   if (segments === undefined) return invalid(nameInvalid('the path is not properly encoded'))
   if (segments.length === 1 && segments[0] === '_catalog') return { kind: 'catalog' }

@@ -4,11 +4,12 @@
  */
 import { randomBytes } from 'node:crypto'
 import { lstatSync, renameSync, rmdirSync, unlinkSync, type Dirent, type Stats } from 'node:fs'
-import { lstat, mkdir, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { lstat, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import type { Digest } from '../oci/digest.js'
 import type { RepositoryName } from '../oci/name.js'
-import { codeOf, contained, unlessMissing, type Containment } from './contain.js'
+import { codeOf, isMissing, unlessMissing } from './contain.js'
+import { hold, holdEntry, type Held } from './held.js'
 import { PacedDisk } from './paced.js'
 import * as paths from './paths.js'
 import { isPrunable } from './paths.js'
@@ -32,16 +33,21 @@ export class TreeWriter {
   /** @param root the directory `docker/registry/v2` of the storage */
   constructor (readonly root: string) {}
 
-  /** Whether a path is inside the tree, and not by way of a symbolic link. */
-  async locate (relative: string): Promise<Containment> {
-    await this.#disk.prepare(this.root)
-    return await contained(this.root, relative, this.#disk)
-  }
-
-  /** Moves a file or directory, both ends of which were found to be inside the tree. */
-  async rename (from: string, to: string): Promise<void> {
-    const [old, now] = [join(this.root, from), join(this.root, to)]
-    await this.#disk.run(() => { renameSync(old, now) }, async () => { await rename(old, now) })
+  /**
+   * Moves a file or directory.
+   * @returns `missing`: it is not there; `nowhere`: the directory that it should go to is not
+   */
+  async rename (from: string, to: string): Promise<'moved' | 'missing' | 'nowhere'> {
+    return await this.#in(dirname(from), async source => await this.#in(dirname(to), async target => {
+      const [old, now] = [`${source.path}/${basename(from)}`, `${target.path}/${basename(to)}`]
+      try {
+        await this.#disk.run(() => { renameSync(old, now) }, async () => { await rename(old, now) })
+        return 'moved'
+      } catch (error) {
+        if (!isMissing(error)) throw error
+        return await lookAt(this.#disk, old) === undefined ? 'missing' : 'nowhere'
+      }
+    }, () => 'nowhere'), () => 'missing')
   }
 
   /** Removes a directory with all that is in it; what is missing already counts as nothing. */
@@ -85,17 +91,7 @@ export class TreeWriter {
 
   /** Stores a blob as a whole or not at all. */
   async storeBlob (digest: Digest, bytes: Buffer | string): Promise<void> {
-    const path = join(this.root, paths.blobData(digest))
-    await mkdir(dirname(path), { recursive: true })
-    // Not called `data`: the registry does not see it before it is whole.
-    const temporary = `${path}.${randomBytes(4).toString('hex')}`
-    try {
-      await writeFile(temporary, bytes, { flush: true })
-      await rename(temporary, path)
-    } catch (error) {
-      await rm(temporary, { force: true })
-      throw error
-    }
+    await this.#write(paths.blobData(digest), bytes, true)
   }
 
   /** Stores a manifest and links it in a repository, as the registry's manifest PUT does. */
@@ -106,50 +102,83 @@ export class TreeWriter {
 
   /** Makes sure that a directory exists. */
   async ensure (relative: string): Promise<void> {
-    await mkdir(join(this.root, relative), { recursive: true })
+    (await this.#hold(relative, true))?.close()
   }
 
-  async #write (relative: string, text: string): Promise<void> {
-    const path = join(this.root, relative)
-    await mkdir(dirname(path), { recursive: true })
-    await writeFile(path, text)
+  /** Writes a file as a whole or not at all. What other names it has, by links, keeps its content. */
+  async #write (relative: string, content: Buffer | string, flush = false): Promise<void> {
+    await this.#in(dirname(relative), async ({ path }) => {
+      // Not called by its name: the registry does not see it before it is whole.
+      const temporary = `${path}/${basename(relative)}.${randomBytes(4).toString('hex')}`
+      try {
+        await writeFile(temporary, content, { flag: 'wx', flush })
+        await rename(temporary, `${path}/${basename(relative)}`)
+      } catch (error) {
+        await rm(temporary, { force: true })
+        throw error
+      }
+    }, () => { throw new Error(`${dirname(relative)} could not be made`) }, true)
   }
 
   async #visit (relative: string, removing: boolean): Promise<Extent> {
-    return await this.#exists(dirname(relative)) ? await visit(this.#disk, join(this.root, relative), removing) : NOTHING
-  }
-
-  /** @throws when a symbolic link leads there */
-  async #exists (directory: string): Promise<boolean> {
-    const where = await this.locate(directory)
-    if (where === 'outside') throw new Error(`${directory} is reached through a symbolic link; nothing was removed there`)
-    return where === 'inside'
+    return await this.#in(dirname(relative), async ({ path }) => await visit(this.#disk, `${path}/${basename(relative)}`, removing), () => NOTHING)
   }
 
   async #removeEmpty (relative: string, mayRemove: (directory: string) => boolean): Promise<'removed' | 'missing' | 'kept'> {
-    if (!await this.#exists(dirname(relative))) return 'missing'
-    if (!mayRemove(relative)) return 'kept'
+    return await this.#in(dirname(relative), async ({ path }) => {
+      if (!mayRemove(relative)) return 'kept'
+      try {
+        // Not awaited, so that the answer of `mayRemove` still holds.
+        rmdirSync(`${path}/${basename(relative)}`)
+        return 'removed'
+      } catch (error) {
+        if (codeOf(error) === 'ENOENT') return 'missing'
+        if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(codeOf(error))) return 'kept'
+        throw error
+      }
+    }, () => 'missing')
+  }
+
+  /** Does something in a directory, or something else where it is missing. @throws when a symbolic link leads there */
+  async #in<T> (directory: string, work: (held: Held) => Promise<T>, otherwise: () => T, isMade = false): Promise<T> {
+    const held = await this.#hold(directory, isMade)
+    if (held === undefined) return otherwise()
     try {
-      // Not awaited, so that the answer of `mayRemove` still holds.
-      rmdirSync(join(this.root, relative))
-      return 'removed'
+      return await work(held)
     } catch (error) {
-      if (codeOf(error) === 'ENOENT') return 'missing'
-      if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(codeOf(error))) return 'kept'
+      // A handle says nothing to whoever reads the message.
+      const { path } = error as NodeJS.ErrnoException
+      if (path?.startsWith(`${held.path}/`) === true) (error as NodeJS.ErrnoException).path = join(this.root, directory, path.slice(held.path.length))
       throw error
+    } finally {
+      held.close()
     }
+  }
+
+  async #hold (directory: string, isMade: boolean): Promise<Held | undefined> {
+    await this.#disk.prepare(this.root)
+    const held = await hold(this.#disk, this.root, directory, isMade)
+    if (held === 'outside') throw new Error(`${directory} is reached through a symbolic link; nothing was ${isMade ? 'written' : 'removed'} there`)
+    return held === 'missing' ? undefined : held
   }
 }
 
+/** @param path reached through the handle of the directory that it is in */
 async function visit (disk: PacedDisk, path: string, removing: boolean): Promise<Extent> {
   const own = await lookAt(disk, path)
   if (own === undefined) return NOTHING
   if (!own.isDirectory()) return await visitFile(disk, path, own.size, removing)
-  const entries: Dirent[] = []
-  if (await unlessMissing(disk.list(path, entry => { entries.push(entry) }).then(() => true)) === undefined) return NOTHING
+  const held = await unlessMissing(holdEntry(disk, path))
+  if (held === undefined) return NOTHING
   let total: Extent = { bytes: 0, directories: 1 }
-  // In order of name: a tag's `current` goes before its history, so that the tag is gone first.
-  for (const { name } of entries.sort((a, b) => a.name < b.name ? -1 : 1)) total = plus(total, await visit(disk, `${path}/${name}`, removing))
+  try {
+    const entries: Dirent[] = []
+    if (await unlessMissing(disk.list(`${held.path}/.`, entry => { entries.push(entry) }).then(() => true)) === undefined) return NOTHING
+    // In order of name: a tag's `current` goes before its history, so that the tag is gone first.
+    for (const { name } of entries.sort((a, b) => a.name < b.name ? -1 : 1)) total = plus(total, await visit(disk, `${held.path}/${name}`, removing))
+  } finally {
+    held.close()
+  }
   if (removing) await unlessMissing(run(disk, () => { rmdirSync(path) }, async () => { await rmdir(path) }))
   return total
 }

@@ -13,6 +13,14 @@ export async function temporaryDirectory (t: Test): Promise<string> {
   return directory
 }
 
+/** The same, in memory where the machine has such a place: for tests that write small trees by the thousand. */
+export async function memoryDirectory (t: Test): Promise<string> {
+  const directory = await mkdtemp('/dev/shm/delgate-test-').catch(() => undefined)
+  if (directory === undefined) return await temporaryDirectory(t)
+  t.teardown(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }))
+  return directory
+}
+
 /** A TCP port that was free a moment ago. */
 export async function freePort (): Promise<number> {
   const server = createServer()

@@ -155,6 +155,13 @@ t.test('an encoded slash is refused: the registry would read another path out of
   t.end()
 })
 
+t.test('what begins with another spelling of /v2/ is refused: its name would be cut in the wrong place', t => {
+  for (const path of ['/%76%32/app/manifests/v1', '/%762/app/manifests/v1', '/v%32/app', '/v2#app', '/v2%2Fapp', 'http://host/v2/app', '/V2/app', '//v2/app', '*', '']) {
+    t.equal(line(classify(path)), '400 NAME_INVALID', path)
+  }
+  t.end()
+})
+
 t.test('an upload is not called like a directory above it', t => {
   for (const id of ['.', '..', '...', '%2e%2e']) t.equal(line(classify(`/v2/team/app/blobs/uploads/${id}`)), '400 NAME_INVALID', id)
   t.end()
