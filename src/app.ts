@@ -17,6 +17,7 @@ import { lowerShield } from './collection/shield.js'
 import { createAccess, warnIfOpen } from './composition/access.js'
 import { createCollection } from './composition/collection.js'
 import { IndexKeeper } from './composition/index-keeper.js'
+import { createAudit, recordEnds } from './composition/records.js'
 import { createStorage, listsOf } from './composition/storage.js'
 import { createTraffic } from './composition/traffic.js'
 import { Claims } from './claims/claims.js'
@@ -27,6 +28,7 @@ import type { Settings } from './config/schema.js'
 import { rehearseDeletion } from './deletion/rehearsal.js'
 import { installApi } from './http/api.js'
 import { installCors } from './http/cors.js'
+import { Decisions } from './http/decisions.js'
 import { Gate } from './http/gate.js'
 import { installHealth } from './http/health.js'
 import { Overwrites } from './http/overwrite.js'
@@ -113,6 +115,9 @@ async function compose (settings: Settings, controller: RegistryController, fact
   const protection = new Protection(settings.protection.rules)
 
   const store = await JobStore.open(join(settings.state.directory, 'jobs'), settings.jobs, (file, err) => { log.warn({ file, err }, 'a file in the journal is no job; it was left where it is') })
+  const audit = await createAudit(settings, log)
+  recordEnds(store, audit)
+  const decisions = new Decisions(audit)
   const anchor = await Anchor.open(root, join(settings.state.directory, 'storage'), () => { log.warn({ root }, 'the registry\'s tree is another than when Delgate ran last') })
   const { choice, memory, freshness, pause, collection: unguarded, planOptions, onFresh } = await createCollection({ settings, facts, controller, registry, upstream, storage, traffic, protection, abandoned: () => store.abandoned(), log })
   const collection = new GuardedCollection(unguarded, anchor)
@@ -129,7 +134,7 @@ async function compose (settings: Settings, controller: RegistryController, fact
     ...traffic,
     claims,
     manifests,
-    overwrites: new Overwrites({ protection, access, current: async (repository, tag) => (await reader.tag(repository, tag)).value?.current }),
+    overwrites: new Overwrites({ protection, access, decisions, current: async (repository, tag) => (await reader.tag(repository, tag)).value?.current }),
     presence,
     stored: async digest => await reader.manifestContent(digest),
     lists: (manifest, later) => listsOf(reader, manifest, later),
@@ -151,14 +156,15 @@ async function compose (settings: Settings, controller: RegistryController, fact
     hold: { now: admission.hold, waiting: admission.waiting, longestMs: admission.longestHoldMs, problem: pause.problem },
     traffic: { reads: admission.inFlight('read'), downloads: admission.inFlight('download'), writes: admission.inFlight('write'), pushes: sessions.open, pulls: pulls.open },
     jobs: countByState(store),
+    audit: { problem: audit.problem, lost: audit.lost },
     collections: { running: runner.isRunning, sinceStart: runner.collections, nextScheduledAt: schedule?.next }
   })
   const server = createServer({ ...settings.limits, trustProxy: settings.trustProxy as boolean | string[] }, log)
   const closing = new AbortController()
-  const deletes = { deleter, store, access, admission, dropPulls: gate.deletes.bind(gate), closing: closing.signal }
+  const deletes = { deleter, store, access, decisions, admission, dropPulls: gate.deletes.bind(gate), closing: closing.signal }
   installCors(server, settings.cors.origins)
   installHealth(server, async () => pause.problem ?? await registry.check({}).then(answer => answer.status >= 500 ? 'the registry answers with an error' : undefined, () => 'the registry cannot be reached'))
-  installApi(server, { deletes, access, status, cancel: async id => await runner.cancel(id) })
+  installApi(server, { deletes, access, audit, status, cancel: async id => await runner.cancel(id) })
   installProxy(server, { gate, deletes, upstream, origin, location: { prefix: facts.prefix, registryHosts: registryHosts(facts, base) } })
 
   await registry.ready(AbortSignal.timeout(settings.registry.readyTimeoutSeconds * 1000)).catch(() => { throw new SetupError(`the registry does not answer at ${base()}/v2/ within ${settings.registry.readyTimeoutSeconds} s. Is registry.url right, and is the registry running?`) })
@@ -176,7 +182,7 @@ async function compose (settings: Settings, controller: RegistryController, fact
     })
   }
   if (open > 0) log.info({ jobs: open }, 'taking up jobs of an earlier run')
-  return { facts, status, choice, ...lifecycle({ server, settings, closing, schedule, runner, collection, pause, admission, upstream, memory, keeper: new IndexKeeper(index, indexFile, log), controller }) }
+  return { facts, status, choice, ...lifecycle({ server, settings, closing, schedule, runner, collection, pause, admission, upstream, memory, audit, keeper: new IndexKeeper(index, indexFile, log), controller }) }
 }
 
 interface Lifecycle {
@@ -190,11 +196,12 @@ interface Lifecycle {
   readonly admission: { close (): void }
   readonly upstream: Upstream
   readonly memory: Memory
+  readonly audit: { close (): Promise<void> }
   readonly keeper: IndexKeeper
   readonly controller: RegistryController
 }
 
-function lifecycle ({ server, settings, closing, schedule, runner, collection, pause, admission, upstream, memory, keeper, controller }: Lifecycle): Pick<App, 'listen' | 'close'> {
+function lifecycle ({ server, settings, closing, schedule, runner, collection, pause, admission, upstream, memory, audit, keeper, controller }: Lifecycle): Pick<App, 'listen' | 'close'> {
   let closed: Promise<void> | undefined
   const close = async (): Promise<void> => {
     closing.abort()
@@ -210,6 +217,7 @@ function lifecycle ({ server, settings, closing, schedule, runner, collection, p
     await keeper.stop()
     await memory.close()
     await upstream.close()
+    await audit.close()
     await controller.stop()
   }
   return {

@@ -1,9 +1,13 @@
 /** Delgate's own interface under `/delgate/v1/`, outside the registry's namespace. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Access } from '../access/access.js'
+import type { AuditEntry } from '../audit/entry.js'
+import type { AuditLog } from '../audit/log.js'
+import { parseAuditQuery } from '../audit/query.js'
 import { jobNotQueued, jobUnknown, requestInvalid } from '../errors.js'
 import { hasEnded, publicJob, repositoriesOf, type Job, type JobState } from '../jobs/job.js'
 import { callerOf } from './caller.js'
+import type { Decision } from './decisions.js'
 import { authorise, deleteTarget, passBack, sendJob, type DeleteParts } from './delete.js'
 import { parseDeleteQuery, parseWait } from './prefer.js'
 import { queryOf } from './url.js'
@@ -11,6 +15,7 @@ import { queryOf } from './url.js'
 export interface ApiParts {
   readonly deletes: DeleteParts
   readonly access: Access
+  readonly audit: Pick<AuditLog, 'query'>
   /** Cancels a job that is queued; `undefined` when it is not. */
   readonly cancel: (id: string) => Promise<Job | undefined>
   /** What `GET status` shows. */
@@ -31,6 +36,7 @@ export function installApi (app: FastifyInstance, parts: ApiParts): void {
     installJobs(api, parts)
     installCollections(api, parts)
     api.get('/status', async () => parts.status())
+    installAudit(api, parts)
     api.delete('/repositories', async (request, reply) => {
       const { confirm, dryRun } = parseDeleteQuery(queryOf(request.raw.url!), ['confirm', 'dry-run'])
       if (confirm !== 'all') throw requestInvalid('this deletes every repository; add ?confirm=all')
@@ -39,7 +45,8 @@ export function installApi (app: FastifyInstance, parts: ApiParts): void {
   }, { prefix: '/delgate/v1' })
 }
 
-function installJobs (api: FastifyInstance, { deletes: { store, closing }, access, cancel }: ApiParts): void {
+function installJobs (api: FastifyInstance, { deletes, access, cancel }: ApiParts): void {
+  const { store, closing, decisions } = deletes
   const isShown = async (request: FastifyRequest, job: Job): Promise<boolean> => await access.sees(repositoriesOf(job), callerOf(request))
   /** What somebody may not see is not told apart from what does not exist. */
   const find = async (request: FastifyRequest): Promise<Job> => {
@@ -61,29 +68,51 @@ function installJobs (api: FastifyInstance, { deletes: { store, closing }, acces
   })
   api.post('/jobs/:id/cancel', async (request, reply) => {
     const job = await find(request)
-    if (await authorise(request, reply, job.plans.map(plan => plan.repository), access) === undefined) return
+    const asker = await authorise(request, reply, repositoriesOf(job), deletes, { action: 'cancel', target: job.target })
+    if (asker === undefined) return
     const cancelled = await cancel(job.id)
     if (cancelled === undefined) throw jobNotQueued(job.id, (store.get(job.id) ?? job).state)
+    await decisions.cancelled(request, cancelled, asker.user)
     await reply.send(publicJob(cancelled))
   })
 }
 
-function installCollections (api: FastifyInstance, { deletes, access }: ApiParts): void {
+function installCollections (api: FastifyInstance, { deletes }: ApiParts): void {
   const body = { type: 'object', additionalProperties: false, properties: { untagged: { type: 'boolean' } } }
   api.post<{ Body: { untagged?: boolean } | undefined }>('/collections', { schema: { body: { anyOf: [body, { type: 'null' }] } } }, async (request, reply) => {
     const wait = parseWait(request.headers.prefer)
     const target = { type: request.body?.untagged === true ? 'untagged' : 'garbage' } as const
+    const decision: { user?: string | undefined } & Decision = { action: 'collect', target }
     const leave = await deletes.admission.enter('write')
     let job: Job
     try {
       // Both remove links that a repository still has, so both need the right to delete there.
       const repositories = await deletes.deleter.repositories(target)
-      if (await authorise(request, reply, repositories, access) === undefined) return
-      job = await deletes.deleter.collect(target, request.headers.authorization)
+      const asker = await authorise(request, reply, repositories, deletes, decision)
+      if (asker === undefined) return
+      decision.user = asker.user
+      job = await deletes.deleter.collect(target, asker)
+    } catch (error) {
+      await deletes.decisions.refused(request, decision, error)
+      throw error
     } finally {
       leave()
     }
+    await deletes.decisions.accepted(request, decision, job)
     await sendJob(reply, job, wait, deletes)
+  })
+}
+
+/** A caller sees what is about repositories in which it could delete; what is about all of them, if it could in all. */
+function installAudit (api: FastifyInstance, { audit, access, deletes }: ApiParts): void {
+  api.get('/audit', async request => {
+    const { entries, next } = await audit.query(parseAuditQuery(queryOf(request.raw.url!)))
+    const shown: AuditEntry[] = []
+    for (const entry of entries) {
+      const repositories = 'repository' in entry.target ? [entry.target.repository] : access.isOpen ? [] : await deletes.deleter.repositories({ type: 'everything' })
+      if (await access.sees(repositories, callerOf(request))) shown.push(entry)
+    }
+    return { entries: shown, ...(next === undefined ? {} : { next }) }
   })
 }
 

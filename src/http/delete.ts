@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Access } from '../access/access.js'
 import type { Receipt } from '../deletion/receipt.js'
 import type { Target } from '../deletion/target.js'
-import { blobUnknown, denied, isProtected, manifestUnknown, nameUnknown, unsupported, type CodedError } from '../errors.js'
+import { CodedError, blobUnknown, denied, isProtected, manifestUnknown, nameUnknown, unsupported } from '../errors.js'
 import type { Asker, Deleter } from '../jobs/deleter.js'
 import { hasEnded, publicJob, type Job } from '../jobs/job.js'
 import type { JobStore } from '../jobs/store.js'
@@ -12,6 +12,7 @@ import type { Route } from '../oci/route.js'
 import type { Answer } from '../registry/client.js'
 import type { Admission } from '../traffic/admission.js'
 import { callerOf } from './caller.js'
+import { whoOf, type Decision, type Decisions } from './decisions.js'
 import { parseDeleteQuery, parseWait } from './prefer.js'
 import { queryOf } from './url.js'
 
@@ -19,6 +20,7 @@ export interface DeleteParts {
   readonly deleter: Deleter
   readonly store: JobStore
   readonly access: Access
+  readonly decisions: Decisions
   readonly admission: Admission
   /** A client deletes in a repository: the pulls that it began there do not stand in its way. */
   readonly dropPulls: (request: FastifyRequest, repository: RepositoryName) => void
@@ -59,40 +61,48 @@ export async function handleDelete (request: FastifyRequest, reply: FastifyReply
 export async function deleteTarget (request: FastifyRequest, reply: FastifyReply, target: Target, dryRun: boolean, parts: DeleteParts): Promise<void> {
   const wait = parseWait(request.headers.prefer)
   const leave = await parts.admission.enter('write')
+  const decision: { user?: string | undefined } & Decision = { action: 'delete', target }
   let job: Job
   try {
     const repositories = await parts.deleter.repositories(target)
-    const asker = await authorise(request, reply, repositories, parts.access)
+    const asker = await authorise(request, reply, repositories, parts, dryRun ? undefined : decision)
     if (asker === undefined) return
     if (dryRun) return await sendRehearsal(reply, await parts.deleter.rehearse(target, asker), target)
+    decision.user = asker.user
     for (const repository of repositories) parts.dropPulls(request, repository)
     const accepted = await parts.deleter.accept(target, repositories, asker)
     if (accepted.outcome !== 'accepted') throw refusal(accepted, target)
     job = accepted.job
+  } catch (error) {
+    if (!dryRun) await parts.decisions.refused(request, decision, error)
+    throw error
   } finally {
     leave()
   }
+  await parts.decisions.accepted(request, decision, job)
   request.log.info({ jobId: job.id, target }, 'deletion accepted')
   await sendJob(reply, job, wait, parts)
 }
 
 /**
  * Whether the caller may delete in all these repositories. A refusal of the registry is passed back as it is.
+ * @param decision what a refusal is written down about; nothing is where it is left out
  * @returns who the caller is; `undefined` when the answer has been sent
  */
-export async function authorise (request: FastifyRequest, reply: FastifyReply, repositories: readonly RepositoryName[], access: Access): Promise<Asker | undefined> {
+export async function authorise (request: FastifyRequest, reply: FastifyReply, repositories: readonly RepositoryName[], { access, decisions }: Pick<DeleteParts, 'access' | 'decisions'>, decision?: Decision): Promise<Asker | undefined> {
   const caller = callerOf(request)
   let user: string | undefined
   for (const repository of repositories) {
     const verdict = await access.delete(repository, caller)
     if (verdict.outcome === 'unsupported') throw unsupported(`${verdict.reason}: nothing can be deleted`)
     if (verdict.outcome === 'refused') {
+      if (decision !== undefined) await decisions.refused(request, decision, new CodedError(verdict.answer.status, 'UNAUTHORIZED', 'the caller may not delete here'))
       await passBack(reply, verdict.answer)
       return undefined
     }
     user = verdict.user
   }
-  return { authorization: caller.authorization, user }
+  return { authorization: caller.authorization, user, by: whoOf(request, user) }
 }
 
 /** The registry's own answer, with its challenge. */

@@ -13,10 +13,12 @@ import type { Digest } from '../oci/digest.js'
 import type { RepositoryName, Tag } from '../oci/name.js'
 import type { Protection } from '../protection/protection.js'
 import { callerOf } from './caller.js'
+import type { Decisions } from './decisions.js'
 
 export interface OverwriteParts {
   readonly protection: Pick<Protection, 'overwriting'>
   readonly access: Pick<Access, 'userOf'>
+  readonly decisions: Pick<Decisions, 'refused'>
   /** What a tag points to; `undefined` when there is none. */
   readonly current: (repository: RepositoryName, tag: Tag) => Promise<Digest | undefined>
 }
@@ -32,7 +34,7 @@ export class Overwrites {
    * @throws CodedError 403 when the tag is another manifest's
    */
   async begin (request: FastifyRequest, repository: RepositoryName, tag: Tag, digest: Digest): Promise<(() => void) | undefined> {
-    const { protection, access, current } = this.parts
+    const { protection, access, decisions, current } = this.parts
     if (protection.overwriting(repository, tag, undefined) === undefined) return undefined
     const by = protection.overwriting(repository, tag, await access.userOf(repository, callerOf(request)))
     if (by === undefined) return undefined
@@ -40,7 +42,9 @@ export class Overwrites {
     try {
       const before = await current(repository, tag)
       if (before === undefined || before === digest) return end
-      throw isProtected(by.rule, repository, tag)
+      const refused = isProtected(by.rule, repository, tag)
+      await decisions.refused(request, { action: 'overwrite', target: { type: 'tag', repository, tag } }, refused)
+      throw refused
     } catch (error) {
       end()
       throw error

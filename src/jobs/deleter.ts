@@ -22,7 +22,7 @@ import type { Reads } from '../traffic/reads.js'
 import type { Sessions } from '../traffic/sessions.js'
 import type { Tombstones } from '../traffic/tombstones.js'
 import type { CallerCredentials } from './credentials.js'
-import { isOpen, newJob, type Job } from './job.js'
+import { isOpen, newJob, type By, type Job } from './job.js'
 import type { JobRunner } from './runner.js'
 import type { JobStore } from './store.js'
 
@@ -60,6 +60,8 @@ export interface Asker {
   readonly authorization?: string | undefined
   /** As far as it was verified. */
   readonly user?: string | undefined
+  /** For the record. */
+  readonly by?: By | undefined
 }
 
 export class Deleter {
@@ -94,15 +96,15 @@ export class Deleter {
       const quiet = this.#quiet(repositories)
       const planned = await this.#planAll(target, repositories, asker)
       if (planned.outcome === 'denied' || planned.outcome === 'protected') return planned
-      return { outcome: 'accepted', job: await this.#carryOut(target, planned.outcome === 'planned' ? planned.plans : [], quiet, asker.authorization) }
+      return { outcome: 'accepted', job: await this.#carryOut(target, planned.outcome === 'planned' ? planned.plans : [], quiet, asker) }
     } finally {
       release()
     }
   }
 
   /** Queues a collection of everything that nothing uses; it finds out itself what that is. */
-  async collect (target: Target, authorization?: string): Promise<Job> {
-    return await this.#carryOut(target, [], new Set(), authorization)
+  async collect (target: Target, asker: Asker = {}): Promise<Job> {
+    return await this.#carryOut(target, [], new Set(), asker)
   }
 
   /** Finishes what an earlier process began to unlink. Before the first request is served. */
@@ -161,8 +163,8 @@ export class Deleter {
     return new Set(repositories.filter(name => this.parts.sessions.inFlight(name) === 0))
   }
 
-  async #carryOut (target: Target, plans: readonly Plan[], quiet: ReadonlySet<RepositoryName>, authorization: string | undefined): Promise<Job> {
-    const job = newJob(target.type === 'garbage' || target.type === 'untagged' ? 'collection' : 'delete', target, plans)
+  async #carryOut (target: Target, plans: readonly Plan[], quiet: ReadonlySet<RepositoryName>, { authorization, by }: Asker): Promise<Job> {
+    const job = newJob(target.type === 'garbage' || target.type === 'untagged' ? 'collection' : 'delete', target, plans, by)
     await this.parts.store.save(job).catch(error => {
       this.parts.log.error({ err: error, jobId: job.id }, 'a deletion could not be recorded')
       throw unavailable(`nothing was deleted, since the deletion could not be recorded (${(error as NodeJS.ErrnoException).code ?? 'unknown error'}): make room for, or mend, Delgate's state directory`)

@@ -19,10 +19,21 @@ export interface JobError {
   readonly output?: string
 }
 
+/** Who asked for a job, as far as it is known. */
+export interface By {
+  /** Where somebody has verified it. */
+  readonly user?: string
+  readonly address?: string
+  /** `User-Agent`. */
+  readonly agent?: string
+}
+
 export interface Job {
   readonly id: string
   readonly kind: 'delete' | 'collection'
   readonly target: Target
+  /** Nobody for what Delgate does by itself. */
+  readonly by?: By
   readonly state: JobState
   readonly phase: JobPhase
   /** ISO 8601. */
@@ -44,9 +55,9 @@ export interface Job {
 }
 
 /** A new job. Ids sort by the time of creation. */
-export function newJob (kind: Job['kind'], target: Target, plans: readonly Plan[]): Job {
+export function newJob (kind: Job['kind'], target: Target, plans: readonly Plan[], by?: By): Job {
   const id = `${Date.now().toString(36).padStart(9, '0')}-${randomBytes(4).toString('hex')}`
-  return { id, kind, target, state: 'running', phase: 'unlink', createdAt: new Date().toISOString(), receipt: EMPTY_RECEIPT, attempts: 0, unlinked: false, leftovers: false, plans }
+  return { id, kind, target, ...(by === undefined ? {} : { by }), state: 'running', phase: 'unlink', createdAt: new Date().toISOString(), receipt: EMPTY_RECEIPT, attempts: 0, unlinked: false, leftovers: false, plans }
 }
 
 /** Whether nothing more will happen to the job. A failed one that will be tried again has ended for those who wait. */

@@ -17,6 +17,8 @@ export interface JobStoreLimits {
 
 const SUFFIX = '.json'
 const TEMPORARY = '.tmp'
+/** No job's id. */
+const ALL = Symbol('all jobs')
 
 export class JobStore {
   readonly #jobs = new Map<string, Job>()
@@ -98,6 +100,9 @@ export class JobStore {
     return () => { this.#events.off(id, listener) }
   }
 
+  /** Calls `listener` with every new state of every job. */
+  watchAll (listener: (job: Job) => void): void { this.#events.on(ALL, listener) }
+
   /** Forgets jobs that ended long ago, and the oldest where there are too many. */
   async prune (now = Date.now()): Promise<void> {
     const ended = this.list().filter(job => !isOpen(job))
@@ -115,6 +120,7 @@ export class JobStore {
     if (isOpen(job)) this.#open.add(job.id)
     else this.#open.delete(job.id)
     this.#events.emit(job.id, job)
+    this.#events.emit(ALL, job)
   }
 
   async #write (job: Job): Promise<void> {

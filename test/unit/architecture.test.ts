@@ -11,9 +11,10 @@ const SOURCE = fileURLToPath(new URL('../../src', import.meta.url))
 const ROOMS: Readonly<Record<string, { readonly imports: readonly string[], readonly types?: readonly string[] }>> = {
   main: { imports: ['app', 'config', 'setup-error'] },
   app: { imports: ['access', 'protection', 'composition', 'http', 'jobs', 'claims', 'collection', 'deletion', 'references', 'registry', 'storage', 'traffic', 'oci', 'config', 'errors', 'setup-error'] },
-  composition: { imports: ['access', 'protection', 'claims', 'collection', 'deletion', 'references', 'registry', 'storage', 'traffic', 'oci', 'setup-error'], types: ['config'] },
-  http: { imports: ['access', 'protection', 'jobs', 'claims', 'collection', 'deletion', 'registry', 'storage', 'traffic', 'oci', 'errors'], types: ['config'] },
+  composition: { imports: ['audit', 'jobs', 'access', 'protection', 'claims', 'collection', 'deletion', 'references', 'registry', 'storage', 'traffic', 'oci', 'setup-error'], types: ['config'] },
+  http: { imports: ['audit', 'access', 'protection', 'jobs', 'claims', 'collection', 'deletion', 'registry', 'storage', 'traffic', 'oci', 'errors'], types: ['config'] },
   claims: { imports: ['registry', 'storage', 'traffic', 'oci', 'errors'] },
+  audit: { imports: ['oci', 'errors'], types: ['deletion'] },
   access: { imports: ['registry', 'oci', 'errors', 'setup-error'] },
   protection: { imports: ['oci'], types: ['deletion'] },
   jobs: { imports: ['protection', 'collection', 'deletion', 'registry', 'storage', 'traffic', 'oci', 'errors'] },
@@ -154,7 +155,7 @@ const FILE_SYSTEM = ['fs', 'fs/promises', 'node:fs', 'node:fs/promises']
 
 t.test('the registry\'s files are touched in storage only', t => {
   /** These have files of their own: the users, the journal, the mark, the saved index, settings, process ids, the version. */
-  const own = ['access/htpasswd.ts', 'app.ts', 'main.ts', 'jobs/store.ts', 'collection/freshness.ts', 'references/file.ts']
+  const own = ['access/htpasswd.ts', 'audit/files.ts', 'app.ts', 'main.ts', 'jobs/store.ts', 'collection/freshness.ts', 'references/file.ts']
   const importers = importersOf(...FILE_SYSTEM)
   t.ok(importers.some(file => roomOf(file) === 'storage'))
   t.same(importers.filter(file => !['storage', 'config', 'registry'].includes(roomOf(file)) && !own.includes(file)), [])

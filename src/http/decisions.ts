@@ -1,0 +1,48 @@
+/** Writes down what was decided about a request that deletes, or would overwrite: see src/audit. */
+import type { FastifyRequest } from 'fastify'
+import type { Action, Who } from '../audit/entry.js'
+import type { AuditLog } from '../audit/log.js'
+import type { Target } from '../deletion/target.js'
+import { CodedError } from '../errors.js'
+import type { Job } from '../jobs/job.js'
+
+export interface Decision {
+  readonly action: Action
+  readonly target: Target
+  /** Who the caller is, as far as it was verified. */
+  readonly user?: string | undefined
+}
+
+const NOT_DECISIONS = new Set([404])
+
+export class Decisions {
+  constructor (private readonly log: Pick<AuditLog, 'record'>) {}
+
+  /** It is carried out. */
+  async accepted (request: FastifyRequest, { action, target, user }: Decision, job: Job): Promise<void> {
+    await this.log.record({ action, outcome: 'accepted', who: whoOf(request, user), target, job: job.id, status: 202 })
+  }
+
+  /** A queued job was cancelled. */
+  async cancelled (request: FastifyRequest, job: Job, user: string | undefined): Promise<void> {
+    await this.log.record({ action: 'cancel', outcome: 'cancelled', who: whoOf(request, user), target: job.target, job: job.id })
+  }
+
+  /** It is not carried out: by an error, or by the registry's own refusal. */
+  async refused (request: FastifyRequest, { action, target, user }: Decision, why: unknown): Promise<void> {
+    const { status, code, reason } = reasonOf(why)
+    if (NOT_DECISIONS.has(status)) return
+    await this.log.record({ action, outcome: 'refused', who: whoOf(request, user), target, status, code, reason })
+  }
+}
+
+/** Who asked. What a caller only says to be is not taken for it; a refused one is known by its address. */
+export function whoOf (request: FastifyRequest, user: string | undefined): Who {
+  const agent = request.headers['user-agent']
+  return { ...(user === undefined ? {} : { user }), address: request.ip, ...(agent === undefined ? {} : { agent }) }
+}
+
+function reasonOf (why: unknown): { status: number, code: string, reason: string } {
+  if (why instanceof CodedError) return { status: why.statusCode, code: why.code, reason: why.message }
+  return { status: 500, code: 'INTERNAL', reason: (why as Error).message }
+}

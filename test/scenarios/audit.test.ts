@@ -1,0 +1,66 @@
+/** What is decided about deletions is written down: who, from where, what, and what came of it. */
+import t from 'tap'
+import { push } from '../support/client.js'
+import { startGate, type Gate } from '../support/delgate.js'
+import { basic, json, request } from '../support/http.js'
+import { image } from '../support/images.js'
+import { del, deleted, jobEnded } from '../support/jobs.js'
+import { USERS } from '../support/registry.js'
+import { startTokenService } from '../support/tokens.js'
+import { eachRegistry } from '../support/tools.js'
+
+interface Entry { readonly action: string, readonly outcome: string, readonly status?: number, readonly job?: string, readonly bytes?: number, readonly target: object }
+
+const alice = basic('alice', USERS.alice)
+
+async function audit (gate: Gate, query: string, headers: object = alice): Promise<Entry[]> {
+  return json<{ entries: Entry[] }>(await request(gate.url, 'GET', `/delgate/v1/audit${query}`, { headers: { ...headers } })).entries
+}
+
+await eachRegistry(t, 'accepted, done, refused by the registry, by a rule, because it is in use; overwriting; collections', async (t, tool) => {
+  const rules = [{ name: 'releases', repositories: ['**'], tags: ['v1'], users: [], overwrite: false }]
+  const gate = await startGate(t, tool, { registry: { auth: 'htpasswd' }, settings: { trustProxy: ['127.0.0.1'], protection: { rules } } })
+  const [content, other] = [await image('audited'), await image('other')]
+  await push(gate.url, 'app', ['v1', 'dev'], content, { headers: alice })
+  await push(gate.url, 'app', 'other', other, { headers: alice })
+  const from = { ...alice, 'user-agent': 'a "client"\u00ff', 'x-forwarded-for': '192.0.2.7' }
+
+  await deleted(gate.url, '/v2/app/manifests/other', { headers: from })
+  const [done, accepted, ...more] = await audit(gate, '')
+  t.same(more, [])
+  const about = { action: 'delete', who: { user: 'alice', address: '192.0.2.7' }, target: { type: 'tag', repository: 'app', tag: 'other' } }
+  t.match(accepted, { ...about, outcome: 'accepted', status: 202, job: /./ })
+  t.match(done, { ...about, outcome: 'done', job: accepted!.job, bytes: Number })
+  t.ok(done!.bytes! > 0)
+
+  await del(gate.url, '/v2/app/manifests/dev', { headers: basic('alice', 'wrong') })
+  t.match(await audit(gate, '?limit=1'), [{ action: 'delete', outcome: 'refused', status: 401, code: 'UNAUTHORIZED', who: { user: undefined, address: '127.0.0.1' } }])
+  await del(gate.url, '/v2/app/manifests/v1', { headers: alice })
+  t.match(await audit(gate, '?limit=1'), [{ outcome: 'refused', status: 403, code: 'DENIED', reason: /rule "releases"/, who: { user: 'alice' } }])
+  await del(gate.url, `/v2/app/blobs/${content.layers[0]!.digest}`, { headers: alice })
+  t.match(await audit(gate, '?limit=1'), [{ outcome: 'refused', status: 409, target: { type: 'blob' } }])
+  await request(gate.url, 'PUT', '/v2/app/manifests/v1', { headers: { ...alice, 'content-type': other.mediaType }, body: other.bytes })
+  t.match(await audit(gate, '?limit=1'), [{ action: 'overwrite', outcome: 'refused', status: 403 }])
+  const before = (await audit(gate, '')).length
+  await del(gate.url, '/v2/app/manifests/v1?dry-run=true', { headers: alice })
+  await del(gate.url, '/v2/app/manifests/none', { headers: alice })
+  t.equal((await audit(gate, '')).length, before, 'what decides nothing is not written down')
+
+  await jobEnded(gate.url, await request(gate.url, 'POST', '/delgate/v1/collections', { headers: alice }), { headers: alice })
+  t.match(await audit(gate, '?action=collect'), [{ outcome: 'done' }, { outcome: 'accepted' }])
+  t.equal((await audit(gate, '?outcome=refused&repository=app')).length, 4)
+  t.equal((await request(gate.url, 'GET', '/delgate/v1/audit?wrong=1', { headers: alice })).status, 400)
+})
+
+await eachRegistry(t, 'a caller sees what is about repositories in which it could delete', async (t, tool) => {
+  const service = await startTokenService(t)
+  const gate = await startGate(t, tool, { registry: { auth: service.auth } })
+  const bearer = (...scopes: string[]) => ({ authorization: `Bearer ${service.token(...scopes)}` })
+  for (const name of ['team/a', 'team/b']) {
+    await push(gate.url, name, 'v1', await image(name), { headers: bearer(`repository:${name}:pull,push`) })
+    await del(gate.url, `/v2/${name}`, { headers: bearer(`repository:${name}:pull`) })
+  }
+  t.match(await audit(gate, '', bearer('repository:team/a:delete')), [{ outcome: 'refused', target: { repository: 'team/a' } }])
+  t.equal((await audit(gate, '', bearer('repository:team/a:delete'))).length, 1)
+  t.equal((await audit(gate, '', bearer('repository:team/a:delete', 'repository:team/b:delete'))).length, 2)
+}, ['openssl'])
