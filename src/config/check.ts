@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { Ajv } from 'ajv'
 import { Cron } from 'croner'
 import { SetupError } from '../setup-error.js'
+import { checkTls } from './check-tls.js'
 import { nearest } from './nearest.js'
 import { describeExpected, leaves, walkSchema } from './paths.js'
 import { settingsSchema } from './schema.js'
@@ -64,6 +65,7 @@ export function completeSettings (tree: Tree): Settings {
   if (!filler(settings)) throw new SetupError(`settings: ${filler.errors![0]!.instancePath} ${filler.errors![0]!.message}`)
   const complete = settings as unknown as Settings
   checkController(complete.registry)
+  checkTls(complete)
   checkProxies(complete.trustProxy)
   checkSchedule(complete.collection.schedule)
   complete.cors.origins.forEach(checkOrigin)
