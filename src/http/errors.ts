@@ -57,5 +57,7 @@ export function upstreamError (error: Error): CodedError {
   if (code !== undefined && ['ECONNREFUSED', 'ENOTFOUND', 'UND_ERR_CONNECT_TIMEOUT', 'EHOSTUNREACH'].includes(code)) {
     return new CodedError(503, 'UNAVAILABLE', 'the registry cannot be reached', undefined, { 'retry-after': String(RETRY_AFTER_SECONDS) })
   }
+  // The words of OpenSSL and of Node for a certificate, or a connection, that one side did not accept.
+  if (code !== undefined && /^ERR_(?:SSL|TLS)_|CERT/.test(code)) return badGateway(`no secure connection to the registry: ${code}`)
   return badGateway('the registry broke the connection')
 }
