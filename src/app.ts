@@ -19,6 +19,7 @@ import { createCollection } from './composition/collection.js'
 import { IndexKeeper } from './composition/index-keeper.js'
 import { createAudit, recordEnds } from './composition/records.js'
 import { createStorage, listsOf } from './composition/storage.js'
+import { createRenewals, readTls, type Tls } from './composition/tls.js'
 import { createTraffic } from './composition/traffic.js'
 import { Claims } from './claims/claims.js'
 import { Manifests } from './claims/manifests.js'
@@ -32,6 +33,7 @@ import { Decisions } from './http/decisions.js'
 import { Gate } from './http/gate.js'
 import { installHealth } from './http/health.js'
 import { Overwrites } from './http/overwrite.js'
+import { renewCertificate } from './http/listener.js'
 import { installProxy } from './http/proxy.js'
 import { createServer } from './http/server.js'
 import { CallerCredentials } from './jobs/credentials.js'
@@ -40,6 +42,7 @@ import { JobRunner } from './jobs/runner.js'
 import { Schedule } from './jobs/schedule.js'
 import { JobStore } from './jobs/store.js'
 import { Protection } from './protection/protection.js'
+import type { PemRenewal } from './pem/renewal.js'
 import { RegistryClient } from './registry/client.js'
 import type { Memory } from './registry/memory.js'
 import { SetupError, type RegistryController } from './registry/port.js'
@@ -63,13 +66,20 @@ export interface App {
   status (): object
 }
 
+export interface AppOptions {
+  readonly logger?: Logger
+  /** How often the certificate files are looked at, milliseconds. Default: every few seconds. */
+  readonly renewalIntervalMs?: number
+}
+
 /**
  * Starts the registry where that is Delgate's task, checks the set-up, and takes up unfinished jobs.
  * @throws SetupError that says what is wrong and what to do
  */
-export async function createApp (settings: Settings, options: { logger?: Logger } = {}): Promise<App> {
+export async function createApp (settings: Settings, options: AppOptions = {}): Promise<App> {
   const log = options.logger ?? pino({ level: settings.log.level, redact: ['req.headers.authorization'] })
   await mkdir(settings.state.directory, { recursive: true }).catch(error => { throw new SetupError(`the state directory ${settings.state.directory} cannot be made: ${(error as Error).message}`) })
+  const tls = await readTls(settings)
   const controller = createController(settings, process.env, log)
   const source = await controller.start()
   try {
@@ -79,7 +89,7 @@ export async function createApp (settings: Settings, options: { logger?: Logger 
     const storage = storageOf(settings, facts)
     if (controller.kind === 'process') await mkdir(storage, { recursive: true })
     const root = await locateTree(storage)
-    return await compose(settings, controller, facts, root, log)
+    return await compose({ settings, tls, renewalIntervalMs: options.renewalIntervalMs, controller, facts, root, log })
   } catch (error) {
     await controller.stop()
     throw error
@@ -100,7 +110,17 @@ function refuse (facts: RegistryFacts): void {
   if (facts.storageDriver !== 'filesystem') throw new SetupError(`the registry stores on ${facts.storageDriver}; Delgate can only delete on a file system`)
 }
 
-async function compose (settings: Settings, controller: RegistryController, facts: RegistryFacts, root: string, log: Logger): Promise<App> {
+interface Found {
+  readonly settings: Settings
+  readonly tls: Tls
+  readonly renewalIntervalMs: number | undefined
+  readonly controller: RegistryController
+  readonly facts: RegistryFacts
+  readonly root: string
+  readonly log: Logger
+}
+
+async function compose ({ settings, tls, renewalIntervalMs, controller, facts, root, log }: Found): Promise<App> {
   const indexFile = join(settings.state.directory, 'references')
   const storage = createStorage(root, indexFile)
   const traffic = createTraffic(settings)
@@ -108,7 +128,7 @@ async function compose (settings: Settings, controller: RegistryController, fact
   const { admission, sessions, pulls, leases, tombstones, locks } = traffic
   const base = (): string => controller.url() + facts.prefix
   const origin = (): string => new URL(base()).origin
-  const upstream = new Upstream({ ...settings.upstream, resumeSeconds: settings.hold.timeoutSeconds }, origin)
+  const upstream = new Upstream({ ...settings.upstream, resumeSeconds: settings.hold.timeoutSeconds, tls: tls.registry }, origin)
   const registry = new RegistryClient(base, upstream, () => facts.assumed ? undefined : facts)
 
   const access = await createAccess(settings, facts, registry, log)
@@ -159,15 +179,17 @@ async function compose (settings: Settings, controller: RegistryController, fact
     audit: { problem: audit.problem, lost: audit.lost },
     collections: { running: runner.isRunning, sinceStart: runner.collections, nextScheduledAt: schedule?.next }
   })
-  const server = createServer({ ...settings.limits, trustProxy: settings.trustProxy as boolean | string[] }, log)
+  const server = createServer({ ...settings.limits, trustProxy: settings.trustProxy as boolean | string[], certificate: tls.listen }, log)
+  const renewals = createRenewals(settings, tls, { listen: pems => { renewCertificate(server.server, pems) }, registry: pems => { upstream.secure(pems) } }, { log, intervalMs: renewalIntervalMs })
   const closing = new AbortController()
   const deletes = { deleter, store, access, decisions, admission, dropPulls: gate.deletes.bind(gate), closing: closing.signal }
   installCors(server, settings.cors.origins)
   installHealth(server, async () => pause.problem ?? await registry.check({}).then(answer => answer.status >= 500 ? 'the registry answers with an error' : undefined, () => 'the registry cannot be reached'))
   installApi(server, { deletes, access, audit, status, cancel: async id => await runner.cancel(id) })
-  installProxy(server, { gate, deletes, upstream, origin, location: { prefix: facts.prefix, registryHosts: registryHosts(facts, base) } })
+  installProxy(server, { gate, deletes, upstream, origin, location: { prefix: facts.prefix, registryHosts: registryHosts(facts, base) }, encrypted: tls.listen !== undefined })
 
-  await registry.ready(AbortSignal.timeout(settings.registry.readyTimeoutSeconds * 1000)).catch(() => { throw new SetupError(`the registry does not answer at ${base()}/v2/ within ${settings.registry.readyTimeoutSeconds} s. Is registry.url right, and is the registry running?`) })
+  let reason = ''
+  await registry.ready(AbortSignal.timeout(settings.registry.readyTimeoutSeconds * 1000), ({ message }) => { reason = message && ` (${message})` }).catch(() => { throw new SetupError(`the registry does not answer at ${base()}/v2/ within ${settings.registry.readyTimeoutSeconds} s${reason}. Is registry.url right, and is the registry running?`) })
   await warnIfOpen(access, settings.listen.host, log)
   await lowerShield(writer)
   await storage.aside.clear()
@@ -182,7 +204,7 @@ async function compose (settings: Settings, controller: RegistryController, fact
     })
   }
   if (open > 0) log.info({ jobs: open }, 'taking up jobs of an earlier run')
-  return { facts, status, choice, ...lifecycle({ server, settings, closing, schedule, runner, collection, pause, admission, upstream, memory, audit, keeper: new IndexKeeper(index, indexFile, log), controller }) }
+  return { facts, status, choice, ...lifecycle({ server, settings, closing, schedule, runner, collection, pause, admission, upstream, memory, audit, keeper: new IndexKeeper(index, indexFile, log), renewals, controller }) }
 }
 
 interface Lifecycle {
@@ -198,13 +220,15 @@ interface Lifecycle {
   readonly memory: Memory
   readonly audit: { close (): Promise<void> }
   readonly keeper: IndexKeeper
+  readonly renewals: readonly PemRenewal[]
   readonly controller: RegistryController
 }
 
-function lifecycle ({ server, settings, closing, schedule, runner, collection, pause, admission, upstream, memory, audit, keeper, controller }: Lifecycle): Pick<App, 'listen' | 'close'> {
+function lifecycle ({ server, settings, closing, schedule, runner, collection, pause, admission, upstream, memory, audit, keeper, renewals, controller }: Lifecycle): Pick<App, 'listen' | 'close'> {
   let closed: Promise<void> | undefined
   const close = async (): Promise<void> => {
     closing.abort()
+    for (const renewal of renewals) renewal.stop()
     schedule?.stop()
     pause.hurry()
     collection.hurry()
@@ -222,12 +246,15 @@ function lifecycle ({ server, settings, closing, schedule, runner, collection, p
   }
   return {
     async listen () {
-      await server.listen({ ...settings.listen })
+      const { host, port: wanted, tls } = settings.listen
+      const scheme = tls.certificate === undefined ? 'http' : 'https'
+      await server.listen({ host, port: wanted, listenTextResolver: address => `Server listening at ${address.replace(/^http/, scheme)}` })
+      for (const renewal of renewals) renewal.start()
       runner.resume()
       schedule?.start()
       keeper.start(closing.signal)
       const { port, address, family } = server.server.address() as AddressInfo
-      return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+      return `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${port}`
     },
     async close () {
       await (closed ??= close())

@@ -4,6 +4,7 @@ import { Ajv } from 'ajv'
 import { Cron } from 'croner'
 import { SetupError } from '../setup-error.js'
 import { checkEndpoints } from './endpoints.js'
+import { checkTls } from './check-tls.js'
 import { nearest } from './nearest.js'
 import { describeExpected, holdsSecret, leaves, walkSchema } from './paths.js'
 import { settingsSchema } from './schema.js'
@@ -77,6 +78,7 @@ export function completeSettings (tree: Tree): Settings {
   if (!filler(settings)) throw new SetupError(`settings: ${filler.errors![0]!.instancePath} ${filler.errors![0]!.message}`)
   const complete = withAuditFile(settings as unknown as Filled)
   checkController(complete.registry)
+  checkTls(complete)
   checkProxies(complete.trustProxy)
   checkSchedule(complete.collection.schedule)
   complete.cors.origins.forEach(checkOrigin)

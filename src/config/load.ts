@@ -59,17 +59,19 @@ function dataTree (directory: string, given: Tree): Tree {
 }
 
 function withAbsolutePaths (settings: Settings, cwd: string): Settings {
-  const { state, storage, registry, audit } = settings
+  const { listen, state, storage, registry, audit } = settings
   const absolute = (path: string | undefined) => path === undefined ? undefined : resolve(cwd, path)
   const { binary } = registry.process
   return {
     ...settings,
+    listen: { ...listen, tls: { certificate: absolute(listen.tls.certificate), key: absolute(listen.tls.key) } },
     state: { directory: resolve(cwd, state.directory) },
     storage: { root: absolute(storage.root) },
     audit: { ...audit, file: resolve(cwd, audit.file) },
     registry: {
       ...registry,
       config: absolute(registry.config),
+      tls: { ca: absolute(registry.tls.ca), certificate: absolute(registry.tls.certificate), key: absolute(registry.tls.key) },
       process: { ...registry.process, binary: binary?.includes('/') === true ? resolve(cwd, binary) : binary }
     }
   }

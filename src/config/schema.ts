@@ -46,6 +46,15 @@ const registry = {
         url: { ...text, description: 'Where Delgate reaches the Redis that the registry caches in: redis://[[user]:password@]host[:port][/db], or rediss://. Default: what the registry\'s own configuration says.' }
       }
     },
+    tls: {
+      ...object,
+      description: 'TLS towards the registry, for a registry.url that begins with https://.',
+      properties: {
+        ca: { ...text, description: 'Path of a PEM file with the authorities that the registry\'s certificate may come from, instead of those that Node brings along. No default.' },
+        certificate: { ...text, description: 'Path of a PEM file with the certificate that Delgate shows to the registry (mutual TLS). Needs registry.tls.key. No default.' },
+        key: { ...text, description: 'Path of a PEM file with the key of that certificate, without a passphrase. No default.' }
+      }
+    },
     readyTimeoutSeconds: { ...seconds, default: 60, description: 'How long a started registry may take until it answers. Seconds. Default: 60.' },
     process: {
       ...object,
@@ -165,7 +174,15 @@ export const settingsSchema = {
       description: 'Where Delgate serves.',
       properties: {
         host: { ...text, default: '127.0.0.1', description: 'Address to listen on; 0.0.0.0 or :: for all. Default: 127.0.0.1.' },
-        port: { type: 'integer', minimum: 0, maximum: 65535, default: 5000, description: 'TCP port to listen on; 0 for any free one. Default: 5000.' }
+        port: { type: 'integer', minimum: 0, maximum: 65535, default: 5000, description: 'TCP port to listen on; 0 for any free one. Default: 5000.' },
+        tls: {
+          ...object,
+          description: 'HTTPS instead of HTTP, where no proxy in front does that. Renewed files are taken without a restart.',
+          properties: {
+            certificate: { ...text, description: 'Path of a PEM file with the certificate, and those between it and its authority below it. Needs listen.tls.key. No default.' },
+            key: { ...text, description: 'Path of a PEM file with the key of that certificate, without a passphrase. No default.' }
+          }
+        }
       }
     },
     log: {
@@ -222,7 +239,10 @@ export const settingsSchema = {
       properties: {
         bodyBytes: { type: 'integer', minimum: 0, default: 65536, description: 'Largest body on Delgate\'s own routes; what is passed to the registry has no limit. Bytes. Default: 65536.' },
         manifestSeconds: { ...seconds, default: 60, description: 'How long a client may take to send a manifest; deletions in its repository wait for it. Seconds. Default: 60.' },
-        headerBytes: { type: 'integer', minimum: 1024, default: 16384, description: 'Largest request head: request line and all headers. Bytes. Default: 16384.' }
+        headerBytes: { type: 'integer', minimum: 1024, default: 16384, description: 'Largest request head: request line and all headers. Bytes. Default: 16384.' },
+        connections: { type: 'integer', minimum: 1, default: 10000, description: 'How many connections of clients may be open at once; more are closed as they come. Count. Default: 10000.' },
+        headSeconds: { ...seconds, default: 60, description: 'How long a client may take to send a request head: request line and all headers. Seconds. Default: 60.' },
+        bodyIdleSeconds: { ...seconds, default: 300, description: 'How long a client may send nothing of a body that it has announced; how long the whole body takes has no limit. Seconds. Default: 300.' }
       }
     },
     jobs: {

@@ -8,6 +8,9 @@ const RETRY_AFTER_SECONDS = 5
 /** These retry 429 and give up on 503; docker and crane do it the other way round. */
 const RETRIES_429 = /skopeo|containers\/|regclient|regctl|oras/i
 
+/** The words of OpenSSL and of Node for a certificate, or a connection, that one side did not accept. */
+const INSECURE = /^ERR_(?:SSL|TLS)_|^EPROTO$|CERT|LEAF_SIGNATURE|^INVALID_(?:CA|PURPOSE)$|^PATH_LENGTH/
+
 /** Installs the handlers for errors and unknown routes. */
 export function installErrors (app: FastifyInstance): void {
   app.setErrorHandler((error: FastifyError, request, reply) => { void answer(error, request, reply) })
@@ -57,5 +60,6 @@ export function upstreamError (error: Error): CodedError {
   if (code !== undefined && ['ECONNREFUSED', 'ENOTFOUND', 'UND_ERR_CONNECT_TIMEOUT', 'EHOSTUNREACH'].includes(code)) {
     return new CodedError(503, 'UNAVAILABLE', 'the registry cannot be reached', undefined, { 'retry-after': String(RETRY_AFTER_SECONDS) })
   }
+  if (code !== undefined && INSECURE.test(code)) return badGateway(`no secure connection to the registry: ${code}`)
   return badGateway('the registry broke the connection')
 }

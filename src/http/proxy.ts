@@ -18,6 +18,8 @@ export interface ProxyParts {
   /** Scheme and host of the registry as it is now. */
   readonly origin: () => string
   readonly location: LocationRules
+  /** Whether the gate itself speaks TLS. Not asked of a request's socket, which undici takes from it with its body. */
+  readonly encrypted: boolean
 }
 
 type Headers = Record<string, string | string[] | undefined> & { [kAnswered]?: Answered, [kResumable]?: true }
@@ -68,7 +70,7 @@ function registerProxy (scope: FastifyInstance, parts: ProxyParts): void {
     replyOptions: {
       getUpstream: () => parts.origin(),
       rewriteRequestHeaders: (request, headers) => requestHeaders(request as FastifyRequest, headers as Headers, parts.gate.forwarding(request as FastifyRequest), parts.gate.changes(request as FastifyRequest).body !== undefined) as never,
-      rewriteHeaders: (headers, request) => responseHeaders(headers as Headers, request as FastifyRequest, parts.location) as never,
+      rewriteHeaders: (headers, request) => responseHeaders(headers as Headers, request as FastifyRequest, parts) as never,
       onResponse: (request, reply, upstream) => {
         const reached = upstream as unknown as UpstreamAnswer
         const client = reply as unknown as FastifyReply
@@ -124,12 +126,12 @@ function requestHeaders (request: FastifyRequest, headers: Headers, answered: An
   return headers
 }
 
-function responseHeaders (headers: Headers, request: FastifyRequest, rules: LocationRules): Headers {
+function responseHeaders (headers: Headers, request: FastifyRequest, { location: rules, encrypted }: ProxyParts): Headers {
   // Hop by hop (RFC 9110, section 7.6.1): what the registry does with its connection is not the client's affair.
   delete headers.connection
   delete headers['keep-alive']
   const { location, link } = headers
-  if (typeof location === 'string') headers.location = rewriteLocation(location, clientOrigin(request.headers, false), rules)
+  if (typeof location === 'string') headers.location = rewriteLocation(location, clientOrigin(request.headers, encrypted), rules)
   if (typeof link === 'string') headers.link = rewriteLink(link, rules.prefix)
   return headers
 }

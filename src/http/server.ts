@@ -2,15 +2,12 @@
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import { CodedError } from '../errors.js'
 import { answer, installErrors } from './errors.js'
+import { createListener, type ListenerSettings } from './listener.js'
 
-export interface ServerSettings {
+export interface ServerSettings extends ListenerSettings {
   readonly bodyBytes: number
-  readonly headerBytes: number
   readonly trustProxy: boolean | string[]
 }
-
-/** An idle client connection is closed after this long: longer than proxies in front keep theirs. Milliseconds. */
-const KEEP_ALIVE_MS = 75_000
 
 export function createServer (settings: ServerSettings, logger: FastifyBaseLogger): FastifyInstance {
   const app = fastify({
@@ -20,14 +17,11 @@ export function createServer (settings: ServerSettings, logger: FastifyBaseLogge
     childLoggerFactory: parent => parent,
     trustProxy: settings.trustProxy,
     bodyLimit: settings.bodyBytes,
-    keepAliveTimeout: KEEP_ALIVE_MS,
     exposeHeadRoutes: false,
     forceCloseConnections: 'idle',
     // A body that is not understood whole is refused, never trimmed into something else.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false } },
-    // A push may take as long as it takes: no limit on the whole request (Node's own default is 300 s).
-    requestTimeout: 0,
-    http: { maxHeaderSize: settings.headerBytes },
+    serverFactory: handler => createListener(handler, settings, logger),
     frameworkErrors: (error, request, reply) => { void answer(error, request as never, reply as never) },
     clientErrorHandler: clientError
   })
@@ -35,9 +29,10 @@ export function createServer (settings: ServerSettings, logger: FastifyBaseLogge
   return app
 }
 
-/** What Node could not even parse as a request. */
+/** What Node could not even parse as a request. Where TLS was not agreed on, there is nobody to understand an answer. */
 function clientError (error: Error & { code?: string }, socket: import('node:net').Socket): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
+  const isHttp = error.code?.startsWith('HPE_') === true || error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+  if (!isHttp || socket.destroyed || !socket.writable) {
     socket.destroy()
     return
   }

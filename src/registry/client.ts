@@ -41,10 +41,13 @@ export class RegistryClient {
    */
   constructor (private readonly base: () => string, private readonly dispatcher: Pick<Dispatcher, 'request'>, private readonly mode: () => KnownMode) {}
 
-  /** Resolves when the registry answers `/v2/` with anything but a server error. */
-  async ready (signal: AbortSignal): Promise<void> {
+  /**
+   * Resolves when the registry answers `/v2/` with anything but a server error.
+   * @param failed told of each time that it does not answer at all
+   */
+  async ready (signal: AbortSignal, failed: (error: Error) => void = () => {}): Promise<void> {
     for (;;) {
-      const answer = await this.#ask('GET', '/v2/', {}, signal).catch(() => undefined)
+      const answer = await this.#ask('GET', '/v2/', {}, signal).catch((error: Error) => { if (!signal.aborted) failed(error) })
       if (answer !== undefined && answer.status < 500) return
       signal.throwIfAborted()
       await delay(READY_INTERVAL_MS, undefined, { signal })

@@ -1,5 +1,7 @@
 /** The connections to the registry. They are renewed when the registry was restarted, so that no dead one is used. */
-import { Agent, type Dispatcher } from 'undici'
+import { isIP } from 'node:net'
+import { Agent, buildConnector, type Dispatcher } from 'undici'
+import { secureOptions, type Pems } from '../pem/read.js'
 import { Exchange, type Answered, type Callback } from './exchange.js'
 import { Download } from './resume.js'
 
@@ -8,12 +10,21 @@ export interface UpstreamSettings {
   readonly timeoutSeconds: number
   /** How long a download waits for a registry that has gone away, seconds. */
   readonly resumeSeconds: number
+  /** Whom to trust instead of the usual authorities, and how to show who one is. */
+  readonly tls?: Pems | undefined
 }
 
 /** Connections that may be open to the registry at once; requests beyond that wait. */
 const CONNECTIONS = 256
 /** An idle connection is closed after this long, milliseconds. */
 const KEEP_ALIVE_MS = 30_000
+/**
+ * What undici takes for the name of the server, for every request. Otherwise it would be the `Host` that the client gave,
+ * which is the gate's: each other one would cost a new connection, and the registry's certificate would not fit it.
+ */
+const SERVER_NAME = 'registry'
+/** `reset`: the connection is kept after a HEAD, of which a push makes one for each layer. */
+const ALWAYS = { reset: false, servername: SERVER_NAME } as const
 /** How long a download waits for the registry at most while the gate is closing, seconds. */
 const CLOSING_SECONDS = 5
 
@@ -35,12 +46,14 @@ function takeAnswered (headers: unknown): Answered | undefined {
 
 export class Upstream {
   #agent: Agent
+  #tls: Pems
   #resumeSeconds: number
   #resumed = 0
   readonly #waiting = new Set<Download>()
 
   /** @param origin scheme and host of the registry as it is now */
   constructor (private readonly settings: UpstreamSettings, private readonly origin: () => string) {
+    this.#tls = settings.tls ?? {}
     this.#agent = this.#create()
     this.#resumeSeconds = settings.resumeSeconds
   }
@@ -49,7 +62,7 @@ export class Upstream {
   get resumed (): number { return this.#resumed }
 
   /** As undici's `request`; but it keeps the connection after a HEAD, of which a push makes one for each layer. */
-  readonly request = ((options: Dispatcher.RequestOptions) => this.#agent.request({ ...options, reset: false })) as Dispatcher['request']
+  readonly request = ((options: Dispatcher.RequestOptions) => this.#agent.request({ ...options, ...ALWAYS })) as Dispatcher['request']
 
   /** What @fastify/reply-from sends its requests through. Keeps the connection after a HEAD, too. */
   readonly forwarder = {
@@ -64,6 +77,12 @@ export class Upstream {
     const old = this.#agent
     this.#agent = this.#create()
     void old.close().catch(() => {})
+  }
+
+  /** Opens new connections from now on, with these. */
+  secure (tls: Pems): void {
+    this.#tls = tls
+    this.renew()
   }
 
   /** Downloads do not wait for the registry any more, or not for long: the gate is closing. */
@@ -89,12 +108,15 @@ export class Upstream {
 
   #dispatch (options: Dispatcher.DispatchOptions, callback: Callback, answered: Answered | undefined): Exchange {
     const exchange = new Exchange(callback, answered)
-    this.#agent.dispatch({ ...options, reset: false }, exchange)
+    this.#agent.dispatch({ ...options, ...ALWAYS }, exchange)
     return exchange
   }
 
   #create (): Agent {
     const timeout = this.settings.timeoutSeconds * 1000
-    return new Agent({ connections: CONNECTIONS, pipelining: 1, headersTimeout: timeout, bodyTimeout: timeout, keepAliveTimeout: KEEP_ALIVE_MS })
+    const connector = buildConnector(secureOptions(this.#tls))
+    // The certificate must be for the host in registry.url. An address is not sent as a name (RFC 6066, section 3).
+    const connect: buildConnector.connector = (options, callback) => { connector({ ...options, servername: isIP(options.hostname) === 0 ? options.hostname : '' }, callback) }
+    return new Agent({ connect, connections: CONNECTIONS, pipelining: 1, headersTimeout: timeout, bodyTimeout: timeout, keepAliveTimeout: KEEP_ALIVE_MS })
   }
 }

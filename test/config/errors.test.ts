@@ -26,6 +26,8 @@ async function messageOf (t: Test, { argv = [], env = {}, file }: Given): Promis
 
 const docker = ['--registry.controller=docker']
 const command = ['--registry.controller=command', '--registry.url=http://localhost:1']
+const commands = ['--registry.command.collect=true', '--registry.command.restart=true']
+const secure = ['--registry.controller=command', '--registry.url=https://localhost:1', ...commands]
 
 const cases: ReadonlyArray<readonly [string, Given, string]> = [
   ['unknown key in a file', { file: 'listen:\n  host: ::1\n  prot: 1\n' }, 'unknown setting "listen.prot" (delgate.yml, line 3); did you mean listen.port?'],
@@ -54,13 +56,20 @@ const cases: ReadonlyArray<readonly [string, Given, string]> = [
   ['a value in a list of sections', { file: 'notifications: { endpoints: [{ name: a, url: http://a, timeoutSeconds: hush }] }' }, 'setting "notifications.endpoints.0.timeoutSeconds" (delgate.yml, line 1): expected a number greater than 0, at most 2000000, got something else'],
   ['a section with a list in it that is a list', { file: 'notifications: [{ secret: hush }]' }, 'setting "notifications" (delgate.yml, line 1): expected a section with the keys endpoints, queueMaximum, retryMaximumSeconds, got something else'],
   ['a secret of a wrong type', { file: 'registry: { password: [hush] }' }, 'setting "registry.password" (delgate.yml, line 1): expected a non-empty text, got something else'],
-  ['a section that is a value', { file: 'listen: 5000' }, 'setting "listen" (delgate.yml, line 1): expected a section with the keys host, port, got 5000'],
+  ['a section that is a value', { file: 'listen: 5000' }, 'setting "listen" (delgate.yml, line 1): expected a section with the keys host, port, tls, got 5000'],
   ['a list that is none', { argv: ['--registry.command.collect=[oops'] }, 'setting "registry.command.collect" (flag --registry.command.collect): expected a list of non-empty texts, got "[oops"'],
   ['an item of a wrong type', { file: 'cors:\n  origins: [1]' }, 'setting "cors.origins" (delgate.yml, line 2): expected a list of non-empty texts, got [1]'],
   ['one of several types', { file: 'trustProxy: 1' }, 'setting "trustProxy" (delgate.yml, line 1): expected true or false, or a list of non-empty texts, got 1'],
   ['no range of addresses', { argv: ['--trustProxy=10.0.0.0/99'] }, 'setting "trustProxy": expected an address or CIDR range such as 10.0.0.0/8, got "10.0.0.0/99"'],
   ['no origin', { argv: ['--cors.origins=https://ui.example.org/'] }, 'setting "cors.origins": expected "*" or an origin such as https://ui.example.org (no path, no slash at the end), got "https://ui.example.org/"'],
   ['no URL', { argv: ['--registry.url=registry:5000'] }, 'setting "registry.url" (flag --registry.url): expected an http:// or https:// URL without query, got "registry:5000"'],
+  ['a certificate without key', { argv: ['--listen.tls.certificate=c.pem'] }, 'setting "listen.tls.key" is missing: "listen.tls.certificate" needs it (file, DELGATE_LISTEN_TLS_KEY, or --listen.tls.key)'],
+  ['a key without certificate', { file: 'listen:\n  tls: { key: k.pem }\n' }, 'setting "listen.tls.certificate" is missing: "listen.tls.key" needs it'],
+  ['a certificate for the registry without key', { argv: [...secure, '--registry.tls.certificate=c.pem'] }, 'setting "registry.tls.key" is missing: "registry.tls.certificate" needs it'],
+  ['TLS towards a registry that has none', { argv: [...command, ...commands, '--registry.tls.ca=ca.pem'] }, 'setting "registry.tls.ca" only makes sense with a "registry.url" that begins with https://, got "http://localhost:1"'],
+  ['TLS towards a registry of its own', { argv: ['--registry.tls.ca=ca.pem'] }, 'setting "registry.tls.ca": the controller "process" reaches its registry on this machine without TLS'],
+  ['no connection at all', { argv: ['--limits.connections=0'] }, 'setting "limits.connections" (flag --limits.connections): expected an integer of at least 1, got 0'],
+  ['no time for a head', { argv: ['--limits.headSeconds=0'] }, 'setting "limits.headSeconds" (flag --limits.headSeconds): expected a number greater than 0, at most 2000000, got 0'],
   ['broken YAML', { file: 'listen:\n  port: [1\n' }, 'delgate.yml, line 3: not valid YAML: '],
   ['a key twice', { file: 'log: {}\nlog: {}\n' }, 'delgate.yml, line 2: not valid YAML: Map keys must be unique'],
   ['an alias to nothing', { file: 'log: *nothing\n' }, 'delgate.yml, line 1: not valid YAML: Unresolved alias'],

@@ -30,7 +30,7 @@ test('without anything, every default of the schema counts', async (t) => {
     hold: { maximumRequests: 1000, timeoutSeconds: 300 },
     drain: { timeoutSeconds: 120, sessionIdleSeconds: 60, transferTimeoutSeconds: 120 },
     upstream: { timeoutSeconds: 900 },
-    limits: { bodyBytes: 65536, headerBytes: 16384 },
+    limits: { bodyBytes: 65536, headerBytes: 16384, connections: 10000, headSeconds: 60, bodyIdleSeconds: 300 },
     jobs: { keepDays: 30, keepMaximum: 10000 },
     audit: { file: '/base/data/delgate/audit.jsonl', maximumBytes: 16777216, keepFiles: 10 },
     notifications: { endpoints: [], queueMaximum: 10000, retryMaximumSeconds: 300 },
@@ -114,6 +114,8 @@ test('a flag given twice: the last one counts', async (t) => {
 })
 
 test('relative paths start from the working directory; a program\'s name stays a name', async (t) => {
+  const tls = load(['--registry.controller=command', '--registry.url=https://r', '--registry.command.collect=x', '--registry.command.restart=x', '--registry.tls.ca=ca.pem', '--listen.tls.certificate=c.pem', '--listen.tls.key=/k.pem'], {}, '/somewhere')
+  t.match(tls, { listen: { port: 5000, tls: { certificate: '/somewhere/c.pem', key: '/k.pem' } }, registry: { tls: { ca: '/somewhere/ca.pem' } } })
   const settings = load(['--registry.config', 'c.yml', '--state.directory', 's', '--storage.root', '/abs', '--registry.process.binary', 'bin/registry'], {}, '/somewhere')
   t.match(settings, {
     state: { directory: '/somewhere/s' },
@@ -144,7 +146,7 @@ test('the commented files in config/ load', async (t) => {
 
 test('embedded.yml and command.yml show the defaults, and mention every key that they may have', async (t) => {
   t.same(load(['--config', resolve('config/embedded.yml')]), load())
-  for (const [name, others] of [['embedded', ['docker', 'command', 'url']], ['command', ['docker', 'process']]] as const) {
+  for (const [name, others] of [['embedded', ['docker', 'command', 'url', 'tls']], ['command', ['docker', 'process']]] as const) {
     const text = await readFile(resolve(`config/${name}.yml`), 'utf8')
     t.same(parseDocument(text).errors, [])
     const wanted = leaves.filter(({ path }) => path[0] !== 'registry' || !(others as readonly string[]).includes(path[1]!))

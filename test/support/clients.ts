@@ -1,4 +1,4 @@
-/** skopeo, crane and curl, each test with login files of its own, without TLS. */
+/** skopeo, crane and curl, each test with login files of its own; without TLS, or with an authority that they trust. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Test } from 'tap'
@@ -17,8 +17,11 @@ export interface Clients {
   readonly directory: string
 }
 
-/** The clients, logged in to `host` (with port) as the user, if there is one. */
-export async function clients (t: Test, host: string, login?: { readonly user: string, readonly password: string }): Promise<Clients> {
+/**
+ * The clients, logged in to `host` (with port) as the user, if there is one.
+ * @param authority path of the certificate that they trust; without it, they use no TLS
+ */
+export async function clients (t: Test, host: string, login?: { readonly user: string, readonly password: string }, authority?: string): Promise<Clients> {
   const directory = await temporaryDirectory(t)
   const auths = login === undefined ? {} : { [host]: { auth: Buffer.from(`${login.user}:${login.password}`).toString('base64') } }
   // skopeo and crane read the same file: Docker's.
@@ -30,13 +33,14 @@ export async function clients (t: Test, host: string, login?: { readonly user: s
     REGISTRY_AUTH_FILE: join(directory, 'config.json'),
     CONTAINERS_REGISTRIES_CONF: join(directory, 'registries.conf'),
     TMPDIR: directory,
+    ...(authority === undefined ? {} : { SSL_CERT_FILE: authority, SSL_CERT_DIR: directory, CURL_CA_BUNDLE: authority }),
     NO_PROXY: '127.0.0.1',
     no_proxy: '127.0.0.1'
   }
   const client = (path: string, fixed: readonly string[]): Client => (...args) => run(path, [...fixed, ...args], { env, cwd: directory })
   return {
     skopeo: client(tool('skopeo').path, ['--insecure-policy', '--command-timeout', '60s']),
-    crane: client(tool('crane').path, ['--insecure']),
+    crane: client(tool('crane').path, authority === undefined ? ['--insecure'] : []),
     curl: client(tool('curl').path, ['--silent', '--show-error', '--max-time', '60']),
     directory
   }

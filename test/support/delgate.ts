@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { Ajv } from 'ajv'
 import type { Test } from 'tap'
-import { createApp } from '../../src/app.js'
+import { createApp, type AppOptions } from '../../src/app.js'
 import { settingsSchema, type Settings } from '../../src/config/schema.js'
 import { writeRegistryConfig, type RegistryFiles, type RegistryOptions } from './registry.js'
 import { temporaryDirectory } from './temporary.js'
@@ -19,6 +19,7 @@ export interface GateOptions {
   readonly files?: RegistryFiles
   /** Program that is run as the registry, when it is not the real one by itself. */
   readonly binary?: string
+  readonly app?: AppOptions
 }
 
 /** A gate whose registry runs behind a script that counts and misbehaves. */
@@ -63,7 +64,7 @@ function settingsFor (tool: RegistryTool, files: RegistryFiles, options: GateOpt
 export async function startGate (t: Test, tool: RegistryTool, options: GateOptions = {}): Promise<Gate> {
   const files = options.files ?? await writeRegistryConfig(await temporaryDirectory(t), options.registry)
   const settings = settingsFor(tool, files, options)
-  const app = await createApp(settings)
+  const app = await createApp(settings, options.app)
   let closed: Promise<void> | undefined
   const close = (): Promise<void> => (closed ??= app.close())
   t.teardown(close)

@@ -3,6 +3,7 @@
  * followed, retried or decoded.
  */
 import { Agent, request as nodeRequest, type ClientRequest, type IncomingHttpHeaders, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
+import { request as secureRequest } from 'node:https'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 
@@ -18,6 +19,7 @@ export interface RequestOptions {
   readonly body?: Buffer | string | Readable
   /** Bound on the whole exchange, milliseconds. */
   readonly timeout?: number
+  /** For https:// one of node:https, which says whom to trust. */
   readonly agent?: Agent
 }
 
@@ -43,13 +45,14 @@ export function start (base: string, method: string, path: string, options: Requ
   const url = new URL(base)
   const body = options.body
   const length = body === undefined || body instanceof Readable ? {} : { 'content-length': Buffer.byteLength(body) }
-  const request = nodeRequest({
+  const isSecure = url.protocol === 'https:'
+  const request = (isSecure ? secureRequest : nodeRequest)({
     hostname: url.hostname,
     port: url.port,
     method,
     path,
     headers: { ...length, ...options.headers },
-    agent: options.agent ?? oneShot,
+    agent: options.agent ?? (isSecure ? undefined : oneShot),
     signal: AbortSignal.timeout(options.timeout ?? DEFAULT_TIMEOUT)
   })
   const promise = new Promise<IncomingMessage>((resolve, reject) => {

@@ -36,6 +36,8 @@ export interface RegistryOptions {
   readonly host?: string
   /** Port of the Redis that it caches in; otherwise it caches in its own memory. */
   readonly redis?: number
+  /** It speaks TLS; with `clientcas`, only to those that show a certificate of such an authority. Paths of PEM files. */
+  readonly tls?: { readonly certificate: string, readonly key: string, readonly clientcas?: readonly string[] }
 }
 
 /** The files of one registry. */
@@ -66,7 +68,8 @@ export async function writeRegistryConfig (directory: string, options: RegistryO
       secret: 'only for tests',
       ...(options.relativeurls === undefined ? {} : { relativeurls: options.relativeurls }),
       ...(options.prefix === undefined ? {} : { prefix: options.prefix }),
-      ...(options.host === undefined ? {} : { host: options.host })
+      ...(options.host === undefined ? {} : { host: options.host }),
+      ...(options.tls === undefined ? {} : { tls: options.tls })
     },
     // 2.8 has one address, 3.1 a list; each ignores the other's.
     ...(options.redis === undefined ? {} : { redis: { addr: `127.0.0.1:${options.redis}`, addrs: [`127.0.0.1:${options.redis}`] } }),

@@ -10,8 +10,13 @@ import { freePort, temporaryDirectory, until } from './temporary.js'
 import type { RegistryTool } from './tools.js'
 import { wrapRegistry } from './wrapper.js'
 
+export interface SupervisedGate extends WrappedGate {
+  /** Has the registry started anew, as by `systemctl restart`; resolves when it answers. */
+  restart (): Promise<void>
+}
+
 /** `startWrappedGate` with the controller `command`. */
-export async function startSupervisedGate (t: Test, tool: RegistryTool, options: GateOptions = {}): Promise<WrappedGate> {
+export async function startSupervisedGate (t: Test, tool: RegistryTool, options: GateOptions = {}): Promise<SupervisedGate> {
   const port = await freePort()
   const files = options.files ?? await writeRegistryConfig(await temporaryDirectory(t), options.registry, port)
   const wrapper = await wrapRegistry(files.directory, tool)
@@ -23,10 +28,14 @@ OTEL_TRACES_EXPORTER=none '${wrapper.binary}' serve '${files.config}' >/dev/null
 echo $! > '${pidFile}'
 `, { mode: 0o755 })
   t.teardown(async () => { process.kill(Number(await readFile(pidFile, 'utf8')), 'SIGKILL') })
-  await mustRun(restart, [])
-  const url = `http://127.0.0.1:${port}`
-  await until('the registry answers', () => request(url, 'GET', '/v2/').then(() => true, () => false))
+  const start = async (): Promise<void> => {
+    await mustRun(restart, [])
+    // One that speaks TLS says in plain HTTP that it does.
+    await until('the registry answers', () => request(`http://127.0.0.1:${port}`, 'GET', '/v2/').then(() => true, () => false))
+  }
+  await start()
+  const url = `${options.registry?.tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`
   const command = { collect: [wrapper.binary, 'garbage-collect', files.config], restart: [restart] }
   const registry = { ...options.settings?.registry, controller: 'command', url, config: files.config, command } as const
-  return { ...await startGate(t, tool, { ...options, files, settings: { ...options.settings, registry } }), wrapper }
+  return { ...await startGate(t, tool, { ...options, files, settings: { ...options.settings, registry } }), wrapper, restart: start }
 }

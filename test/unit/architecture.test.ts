@@ -10,9 +10,9 @@ const SOURCE = fileURLToPath(new URL('../../src', import.meta.url))
 /** What each room may import besides itself; `types` only for their types. */
 const ROOMS: Readonly<Record<string, { readonly imports: readonly string[], readonly types?: readonly string[] }>> = {
   main: { imports: ['app', 'config', 'setup-error'] },
-  app: { imports: ['access', 'protection', 'composition', 'http', 'jobs', 'claims', 'collection', 'deletion', 'references', 'registry', 'storage', 'traffic', 'oci', 'config', 'errors', 'setup-error'] },
-  composition: { imports: ['audit', 'jobs', 'access', 'protection', 'claims', 'collection', 'deletion', 'references', 'registry', 'storage', 'traffic', 'oci', 'setup-error'], types: ['config'] },
-  http: { imports: ['audit', 'access', 'protection', 'jobs', 'claims', 'collection', 'deletion', 'registry', 'storage', 'traffic', 'oci', 'errors'], types: ['config'] },
+  app: { imports: ['access', 'protection', 'composition', 'http', 'jobs', 'claims', 'collection', 'deletion', 'references', 'registry', 'storage', 'traffic', 'oci', 'pem', 'config', 'errors', 'setup-error'] },
+  composition: { imports: ['audit', 'jobs', 'access', 'protection', 'claims', 'collection', 'deletion', 'references', 'registry', 'storage', 'traffic', 'oci', 'pem', 'setup-error'], types: ['config'] },
+  http: { imports: ['audit', 'access', 'protection', 'jobs', 'claims', 'collection', 'deletion', 'registry', 'storage', 'traffic', 'oci', 'pem', 'errors'], types: ['config'] },
   claims: { imports: ['registry', 'storage', 'traffic', 'oci', 'errors'] },
   audit: { imports: ['oci', 'errors'], types: ['deletion'] },
   access: { imports: ['registry', 'oci', 'errors', 'setup-error'] },
@@ -21,11 +21,12 @@ const ROOMS: Readonly<Record<string, { readonly imports: readonly string[], read
   collection: { imports: ['protection', 'deletion', 'references', 'registry', 'storage', 'traffic', 'oci', 'errors', 'deadline', 'setup-error'] },
   deletion: { imports: ['storage', 'oci', 'errors'], types: ['traffic'] },
   references: { imports: ['storage', 'oci', 'errors'] },
-  registry: { imports: ['oci', 'errors', 'setup-error', 'deadline'], types: ['config'] },
+  registry: { imports: ['oci', 'pem', 'errors', 'setup-error', 'deadline'], types: ['config'] },
   storage: { imports: ['oci', 'errors', 'setup-error'] },
   traffic: { imports: ['oci', 'errors'] },
   config: { imports: ['setup-error'] },
   oci: { imports: ['errors'] },
+  pem: { imports: ['setup-error'] },
   errors: { imports: [] },
   'setup-error': { imports: [] },
   deadline: { imports: [] }
@@ -154,8 +155,8 @@ t.test('Fastify is known to http and to those who compose it', t => {
 const FILE_SYSTEM = ['fs', 'fs/promises', 'node:fs', 'node:fs/promises']
 
 t.test('the registry\'s files are touched in storage only', t => {
-  /** These have files of their own: the users, the journal, the mark, the saved index, settings, process ids, the version. */
-  const own = ['access/htpasswd.ts', 'audit/backwards.ts', 'audit/files.ts', 'app.ts', 'main.ts', 'jobs/store.ts', 'collection/freshness.ts', 'references/file.ts']
+  /** These have files of their own: the users, the journal, the mark, the saved index, certificates, settings, process ids, the version. */
+  const own = ['access/htpasswd.ts', 'audit/backwards.ts', 'audit/files.ts', 'app.ts', 'main.ts', 'jobs/store.ts', 'collection/freshness.ts', 'references/file.ts', 'pem/read.ts']
   const importers = importersOf(...FILE_SYSTEM)
   t.ok(importers.some(file => roomOf(file) === 'storage'))
   t.same(importers.filter(file => !['storage', 'config', 'registry'].includes(roomOf(file)) && !own.includes(file)), [])
