@@ -17,7 +17,7 @@ import { lowerShield } from './collection/shield.js'
 import { createAccess, warnIfOpen } from './composition/access.js'
 import { createCollection } from './composition/collection.js'
 import { IndexKeeper } from './composition/index-keeper.js'
-import { createAudit, recordEnds } from './composition/records.js'
+import { createAudit, createNotifier, recordEnds } from './composition/records.js'
 import { createStorage, listsOf } from './composition/storage.js'
 import { createRenewals, readTls, type Tls } from './composition/tls.js'
 import { createTraffic } from './composition/traffic.js'
@@ -136,7 +136,8 @@ async function compose ({ settings, tls, renewalIntervalMs, controller, facts, r
 
   const store = await JobStore.open(join(settings.state.directory, 'jobs'), settings.jobs, (file, err) => { log.warn({ file, err }, 'a file in the journal is no job; it was left where it is') })
   const audit = await createAudit(settings, log)
-  recordEnds(store, audit)
+  const notifier = await createNotifier(settings, log)
+  recordEnds(store, audit, notifier)
   const decisions = new Decisions(audit)
   const anchor = await Anchor.open(root, join(settings.state.directory, 'storage'), () => { log.warn({ root }, 'the registry\'s tree is another than when Delgate ran last') })
   const { choice, memory, freshness, pause, collection: unguarded, planOptions, onFresh } = await createCollection({ settings, facts, controller, registry, upstream, storage, traffic, protection, abandoned: () => store.abandoned(), log })
@@ -177,6 +178,7 @@ async function compose ({ settings, tls, renewalIntervalMs, controller, facts, r
     traffic: { reads: admission.inFlight('read'), downloads: admission.inFlight('download'), writes: admission.inFlight('write'), pushes: sessions.open, pulls: pulls.open },
     jobs: countByState(store),
     audit: { problem: audit.problem, lost: audit.lost },
+    notifications: notifier.endpoints,
     collections: { running: runner.isRunning, sinceStart: runner.collections, nextScheduledAt: schedule?.next }
   })
   const server = createServer({ ...settings.limits, trustProxy: settings.trustProxy as boolean | string[], certificate: tls.listen }, log)
@@ -204,7 +206,7 @@ async function compose ({ settings, tls, renewalIntervalMs, controller, facts, r
     })
   }
   if (open > 0) log.info({ jobs: open }, 'taking up jobs of an earlier run')
-  return { facts, status, choice, ...lifecycle({ server, settings, closing, schedule, runner, collection, pause, admission, upstream, memory, audit, keeper: new IndexKeeper(index, indexFile, log), renewals, controller }) }
+  return { facts, status, choice, ...lifecycle({ server, settings, closing, schedule, runner, collection, pause, admission, upstream, memory, records: [audit, notifier], keeper: new IndexKeeper(index, indexFile, log), renewals, controller }) }
 }
 
 interface Lifecycle {
@@ -218,13 +220,13 @@ interface Lifecycle {
   readonly admission: { close (): void }
   readonly upstream: Upstream
   readonly memory: Memory
-  readonly audit: { close (): Promise<void> }
+  readonly records: ReadonlyArray<{ close (): Promise<void> }>
   readonly keeper: IndexKeeper
   readonly renewals: readonly PemRenewal[]
   readonly controller: RegistryController
 }
 
-function lifecycle ({ server, settings, closing, schedule, runner, collection, pause, admission, upstream, memory, audit, keeper, renewals, controller }: Lifecycle): Pick<App, 'listen' | 'close'> {
+function lifecycle ({ server, settings, closing, schedule, runner, collection, pause, admission, upstream, memory, records, keeper, renewals, controller }: Lifecycle): Pick<App, 'listen' | 'close'> {
   let closed: Promise<void> | undefined
   const close = async (): Promise<void> => {
     closing.abort()
@@ -241,7 +243,7 @@ function lifecycle ({ server, settings, closing, schedule, runner, collection, p
     await keeper.stop()
     await memory.close()
     await upstream.close()
-    await audit.close()
+    for (const record of records) await record.close()
     await controller.stop()
   }
   return {

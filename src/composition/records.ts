@@ -1,24 +1,29 @@
 /** What is written down: decisions as they are made, and what came of them. */
+import { join } from 'node:path'
 import { AuditLog } from '../audit/log.js'
 import type { Settings } from '../config/schema.js'
 import { isOpen, type Job } from '../jobs/job.js'
 import type { JobStore } from '../jobs/store.js'
-import { join } from 'node:path'
+import { Notifier } from '../notifications/notifier.js'
 import type { Log } from './collection.js'
 
-const AUDIT_FILE = 'audit.jsonl'
-
-export async function createAudit ({ audit, state }: Settings, log: Log): Promise<AuditLog> {
-  return await AuditLog.open({ ...audit, file: audit.file ?? join(state.directory, AUDIT_FILE) }, problem => {
+export async function createAudit ({ audit }: Settings, log: Log): Promise<AuditLog> {
+  return await AuditLog.open(audit, problem => {
     if (problem === undefined) log.info({}, 'decisions can be written down again')
     else log.warn({ problem }, 'decisions cannot be written down; deletions go on, and what waits is written as soon as that is possible')
   })
 }
 
-/** Writes down how each job ended. */
-export function recordEnds (store: JobStore, audit: Pick<AuditLog, 'record'>): void {
+export async function createNotifier ({ notifications, state }: Settings, log: Log): Promise<Notifier> {
+  return await Notifier.open(notifications, { directory: join(state.directory, 'notifications'), log })
+}
+
+/** Writes down how each job ended, and tells others what it removed. */
+export function recordEnds (store: JobStore, audit: Pick<AuditLog, 'record'>, notifier: Pick<Notifier, 'notify'>): void {
   store.watchAll(job => {
-    if (!isOpen(job)) void audit.record(endOf(job))
+    if (isOpen(job)) return
+    void audit.record(endOf(job))
+    void notifier.notify({ job: job.id, at: job.endedAt ?? new Date().toISOString(), receipt: job.receipt, asker: job.by ?? {} })
   })
 }
 

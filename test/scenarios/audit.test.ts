@@ -1,4 +1,8 @@
 /** What is decided about deletions is written down: who, from where, what, and what came of it. */
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { push } from '../support/client.js'
 import { startGate, type Gate } from '../support/delgate.js'
@@ -6,6 +10,7 @@ import { basic, json, request } from '../support/http.js'
 import { image } from '../support/images.js'
 import { del, deleted, jobEnded } from '../support/jobs.js'
 import { USERS } from '../support/registry.js'
+import { until } from '../support/temporary.js'
 import { startTokenService } from '../support/tokens.js'
 import { eachRegistry } from '../support/tools.js'
 
@@ -64,3 +69,27 @@ await eachRegistry(t, 'a caller sees what is about repositories in which it coul
   t.equal((await audit(gate, '', bearer('repository:team/a:delete'))).length, 1)
   t.equal((await audit(gate, '', bearer('repository:team/a:delete', 'repository:team/b:delete'))).length, 2)
 }, ['openssl'])
+
+await eachRegistry(t, 'others are told of each tag and manifest that was removed, with the secret, and again when they were away', async (t, tool) => {
+  const got: Array<{ secret: string | undefined, type: string | undefined, body: { events: object[] } }> = []
+  let status = 500
+  const receiver = createServer((request, response) => {
+    void text(request).then(body => {
+      if (status === 200) got.push({ secret: request.headers.authorization, type: request.headers['content-type'], body: JSON.parse(body) as { events: object[] } })
+      response.writeHead(status).end()
+    })
+  })
+  receiver.listen(0, '127.0.0.1')
+  await once(receiver, 'listening')
+  t.teardown(() => { receiver.close() })
+  const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/events`
+  const gate = await startGate(t, tool, { settings: { notifications: { endpoints: [{ name: 'here', url, secret: 'hush', header: 'Authorization', timeoutSeconds: 5 }], retryMaximumSeconds: 0.2 } } })
+  const content = await image('told')
+  await push(gate.url, 'team/app', ['v1', 'v2'], content)
+  await deleted(gate.url, '/v2/team/app', { headers: { 'user-agent': 'somebody' } })
+  status = 200
+  await until('it was told', async () => got.length > 0)
+  t.match(got[0], { secret: 'Bearer hush', type: 'application/vnd.docker.distribution.events.v2+json' })
+  t.same(got.flatMap(({ body }) => body.events).map(event => (event as { target: object }).target), [{ repository: 'team/app', tag: 'v1' }, { repository: 'team/app', tag: 'v2' }, { repository: 'team/app', digest: content.digest }])
+  t.match(got[0]!.body.events[0], { action: 'delete', request: { method: 'DELETE', useragent: 'somebody' } })
+})
