@@ -4,7 +4,7 @@
  */
 import { closeSync, constants, lstatSync, openSync, readSync, type Dirent, type Stats } from 'node:fs'
 import { lstat, open } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { isCanonical, parseDigest, type Digest } from '../oci/digest.js'
 import { parseManifest, type ManifestReferences } from '../oci/manifest.js'
 import type { RepositoryName, Tag } from '../oci/name.js'
@@ -42,9 +42,13 @@ export class EntryReader {
   /** @param root the directory `docker/registry/v2` of the storage */
   constructor (readonly root: string) {}
 
-  /** The directories in a directory, in order of name; none when it does not exist. */
+  /** The directories in a directory, in order of name; none when it does not exist, or is a symbolic link. */
   async list (directory: string, damages: Damage[]): Promise<Dirent[]> {
     const entries: Dirent[] = []
+    if (await this.#isSymbolicLink(directory)) {
+      damages.push({ kind: 'tree', path: directory, reason: 'it is a symbolic link' })
+      return []
+    }
     await unlessMissing(this.#disk.list(`${this.root}/${directory}`, entry => { entries.push(entry) }))
     for (const entry of entries) {
       if (entry.isSymbolicLink()) damages.push({ kind: 'tree', path: join(directory, entry.name), reason: 'it is a symbolic link' })
@@ -76,7 +80,8 @@ export class EntryReader {
   async tag (name: RepositoryName, tag: Tag): Promise<Entry<TagState>> {
     const damages: Damage[] = []
     const history = await this.digestDirectories(paths.tagHistoryDirectory(name, tag), damages)
-    const link = await this.link('tag', paths.tagCurrentLink(name, tag))
+    const current = dirname(paths.tagCurrentLink(name, tag))
+    const link = await this.#isSymbolicLink(current) ? { damage: { kind: 'tag', path: current, reason: 'it is a symbolic link' }, modifiedAt: 0 } as const : await this.link('tag', paths.tagCurrentLink(name, tag))
     if (link === undefined || 'damage' in link) damages.push(link?.damage ?? { kind: 'tag', path: paths.tagCurrentLink(name, tag), reason: 'the link is missing' })
     return { value: { current: link !== undefined && 'digest' in link ? link.digest : undefined, modifiedAt: link?.modifiedAt, history }, damages }
   }
@@ -169,6 +174,10 @@ export class EntryReader {
   async blobSize (digest: Digest): Promise<number | undefined> {
     const found = await this.#find(paths.blobData(digest))
     return found?.regular === true ? found.size : undefined
+  }
+
+  async #isSymbolicLink (path: string): Promise<boolean> {
+    return (await this.stats(path))?.isSymbolicLink() === true
   }
 
   async #find (path: string): Promise<Found> {
