@@ -3,6 +3,7 @@
  * the signed schema 1 that registry 2.x still serves). Pure: bytes in, references out.
  */
 import { parseDigest, type Digest } from './digest.js'
+import { isNestedDeeper } from './nesting.js'
 
 /** The references of one manifest, by the part that each plays. */
 export interface ManifestReferences {
@@ -38,6 +39,9 @@ const FIELDS = ['schemaVersion', 'mediaType', 'config', 'layers', 'manifests', '
 const folded = (name: string): string => name.toUpperCase().toLowerCase()
 const FOLDED = new Set(FIELDS.map(folded))
 
+/** Go refuses what is nested deeper (encoding/json, maxNestingDepth), and so does the registry. */
+const DEPTH_MAXIMUM = 10_000
+
 type Json = Record<string, unknown>
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value)
 /** How much of what is not known is shown. Letters. */
@@ -50,6 +54,7 @@ const unreadable = (reason: string): ParsedManifest => ({ outcome: 'unreadable',
  * to anything, since a reference that was overlooked would look like garbage.
  */
 export function parseManifest (bytes: Buffer): ParsedManifest {
+  if (isNestedDeeper(bytes, DEPTH_MAXIMUM)) return unreadable('it is nested too deeply')
   let json: unknown
   try {
     json = JSON.parse(bytes.toString('utf8'))

@@ -142,3 +142,11 @@ t.test('fields whose names have letters of another case: the registry reads them
   t.equal(parse({ ...image, annotations: { Digest: 'x', LAYERS: 'y' } }).outcome, 'references', 'elsewhere they mean nothing')
   t.end()
 })
+
+t.test('what is nested deeper than the registry would take is not parsed; brackets in texts do not count', async t => {
+  const nested = (depth: number): Buffer => Buffer.from(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],"a":${'['.repeat(depth - 1)}${']'.repeat(depth - 1)}}`)
+  t.match(parseManifest(nested(10_000)), { outcome: 'references' })
+  t.match(parseManifest(nested(10_001)), { outcome: 'unreadable', reason: 'it is nested too deeply' })
+  t.match(parseManifest(Buffer.from(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],"a":"${'[\\"'.repeat(20_000)}"}`)), { outcome: 'references' })
+  t.match(parseManifest(Buffer.from('['.repeat(4_000_000))), { outcome: 'unreadable', reason: 'it is nested too deeply' })
+})
