@@ -1,0 +1,78 @@
+/** Requests to Delgate's interface: with the login that the page has, and refusals in words. */
+import { refusalWords } from '../model/words.js'
+import { parseChallenge } from './challenge.js'
+import { takeEvents } from './events.js'
+import { Session } from './session.js'
+import type { ErrorEntry, Job } from './types.js'
+
+/** Why a request was not carried out; the message is for people. */
+export class Refusal extends Error {
+  constructor (readonly status: number, message: string) { super(message) }
+}
+
+const UNREACHABLE = 'Delgate cannot be reached. It may be starting, or the network is away.'
+
+/** Relative to the page, wherever a proxy has put it. */
+const urlOf = (path: string): URL => new URL(path, document.baseURI)
+
+export class Client {
+  readonly session = new Session(async authorization => {
+    const answer = await ask('GET', 'v1/status', authorization).catch(() => undefined)
+    if (answer === undefined) return UNREACHABLE
+    if (answer.ok) return undefined
+    return answer.status === 401 ? 'User or password is wrong.' : (await refusalOf(answer)).message
+  })
+
+  /**
+   * Asks, and waits for a login where one is needed.
+   * @param path relative to the page: `v1/…` for Delgate's own interface, `../v2/…` for the registry's
+   * @throws Refusal
+   */
+  async json<T> (method: 'GET' | 'POST' | 'DELETE', path: string, signal?: AbortSignal): Promise<T> {
+    const answer = await this.#send(method, path, signal)
+    return await answer.json() as T
+  }
+
+  /**
+   * Follows a job: tells it as it is now, and at each change, until it has ended.
+   * @throws Refusal when the stream breaks off, too
+   */
+  async follow (id: string, tell: (job: Job) => void, signal: AbortSignal): Promise<void> {
+    const answer = await this.#send('GET', `v1/jobs/${encodeURIComponent(id)}/events`, signal)
+    const decoder = new TextDecoder()
+    const reader = answer.body!.getReader()
+    let text = ''
+    for (;;) {
+      const { done, value } = await reader.read().catch(() => { throw new Refusal(0, UNREACHABLE) })
+      if (done) return
+      const { data, rest } = takeEvents(text + decoder.decode(value, { stream: true }))
+      text = rest
+      for (const one of data) tell(JSON.parse(one) as Job)
+    }
+  }
+
+  async #send (method: string, path: string, signal: AbortSignal | undefined): Promise<Response> {
+    for (let attempt = 1; ; attempt++) {
+      const used = this.session.authorization
+      const answer = await ask(method, path, used, signal).catch(() => { throw new Refusal(0, UNREACHABLE) })
+      if (answer.ok) return answer
+      if (answer.status !== 401 || attempt > 2 || !await this.session.refused(parseChallenge(answer.headers.get('www-authenticate')), used)) throw await refusalOf(answer)
+    }
+  }
+}
+
+async function ask (method: string, path: string, authorization: string | undefined, signal?: AbortSignal): Promise<Response> {
+  return await fetch(urlOf(path), {
+    method,
+    // Another site could not send this header without asking first.
+    headers: { 'x-requested-with': 'delgate', ...(authorization === undefined ? {} : { authorization }) },
+    credentials: 'omit',
+    cache: 'no-store',
+    ...(signal === undefined ? {} : { signal })
+  })
+}
+
+async function refusalOf (answer: Response): Promise<Refusal> {
+  const body = await answer.json().catch(() => ({})) as { errors?: ErrorEntry[] }
+  return new Refusal(answer.status, refusalWords(answer.status, body.errors?.[0], answer.headers.get('retry-after')))
+}

@@ -1,0 +1,28 @@
+/** Tokens of a registry's token service, where this page may ask it: under a strict policy, only on its own origin. */
+import type { Challenge } from './challenge.js'
+
+type Bearer = Extract<Challenge, { scheme: 'bearer' }>
+
+/** Why no token can be had, in words. */
+export class NoToken extends Error {}
+
+/** Whether the service can be asked from here. */
+export function isReachable ({ realm }: Bearer): boolean {
+  return URL.canParse(realm, document.baseURI) && new URL(realm, document.baseURI).origin === location.origin
+}
+
+/**
+ * A token for these scopes.
+ * @throws NoToken
+ */
+export async function fetchToken ({ realm, service }: Bearer, scopes: readonly string[], basic: string): Promise<string> {
+  const url = new URL(realm, document.baseURI)
+  if (service !== undefined) url.searchParams.set('service', service)
+  for (const scope of scopes) url.searchParams.append('scope', scope)
+  const answer = await fetch(url, { headers: { authorization: basic }, credentials: 'omit' })
+  if (answer.status === 401) throw new NoToken('User or password is wrong.')
+  const body = answer.ok ? await answer.json() as { token?: string, access_token?: string } : {}
+  const token = body.token ?? body.access_token
+  if (token === undefined) throw new NoToken(`The registry’s token service answered with status ${answer.status}, without a token.`)
+  return token
+}

@@ -1,0 +1,18 @@
+/** What every view needs. */
+import { createContext } from '../vendor/preact.js'
+import { useContext } from '../vendor/hooks.js'
+import type { Client } from '../api/client.js'
+
+export interface Services {
+  readonly client: Client
+  /** Says something to those who do not see it. */
+  readonly announce: (text: string) => void
+}
+
+export const ServicesContext = createContext<Services | undefined>(undefined)
+
+export function useServices (): Services {
+  const services = useContext(ServicesContext)
+  if (services === undefined) throw new Error('a view outside of the page')
+  return services
+}
