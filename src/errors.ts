@@ -7,7 +7,7 @@
 export type ErrorCode =
   | 'NAME_INVALID' | 'NAME_UNKNOWN' | 'TAG_INVALID' | 'DIGEST_INVALID' | 'MANIFEST_UNKNOWN' | 'MANIFEST_INVALID' | 'MANIFEST_BLOB_UNKNOWN' | 'BLOB_UNKNOWN'
   | 'DENIED' | 'UNAUTHORIZED' | 'UNSUPPORTED' | 'TOOMANYREQUESTS' | 'UNAVAILABLE' | 'REQUEST_INVALID'
-  | 'JOB_UNKNOWN' | 'JOB_NOT_QUEUED' | 'INTERNAL'
+  | 'JOB_UNKNOWN' | 'JOB_NOT_QUEUED' | 'JOB_NOT_ENDED' | 'JOB_NOT_KEPT' | 'INTERNAL'
 
 /** An error that may be shown to a client: its message names the thing and what to do, never a path of the machine. */
 export class CodedError extends Error {
@@ -56,10 +56,13 @@ export const denied = (message: string, detail?: unknown) => new CodedError(409,
 export const unauthorized = () => new CodedError(401, 'UNAUTHORIZED', 'authentication required')
 export const isProtected = (rule: string, repository: string, tag: string | undefined) =>
   new CodedError(403, 'DENIED', `${tag === undefined ? `repository ${repository}` : `tag ${tag} of ${repository}`} is protected by the rule "${rule}" of Delgate's configuration`, { rule, repository, ...(tag === undefined ? {} : { tag }) })
+export const crossSite = () => new CodedError(403, 'DENIED', 'another site may not ask for this in a browser; name its origin in cors.origins if it should')
 export const unsupported = (message: string) => new CodedError(405, 'UNSUPPORTED', message)
 export const requestInvalid = (message: string) => new CodedError(400, 'REQUEST_INVALID', message)
 export const jobUnknown = (id: string) => new CodedError(404, 'JOB_UNKNOWN', 'no such job', { id })
 export const jobNotQueued = (id: string, state: string) => new CodedError(409, 'JOB_NOT_QUEUED', `the job is ${state}; only a queued job can be cancelled`, { id, state })
+export const jobNotEnded = (id: string, state: string) => new CodedError(409, 'JOB_NOT_ENDED', `the job is ${state}; it can be undone once it has ended`, { id, state })
+export const jobNotKept = (id: string, reason: string, detail: object = {}) => new CodedError(410, 'JOB_NOT_KEPT', `the job cannot be undone: ${reason}`, { id, ...detail })
 export const unavailable = (message: string, retryAfterSeconds = 5) =>
   new CodedError(503, 'UNAVAILABLE', message, undefined, { 'retry-after': String(retryAfterSeconds) })
 export const badGateway = (message: string) => new CodedError(502, 'UNAVAILABLE', message)

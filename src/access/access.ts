@@ -15,6 +15,8 @@ export interface Caller {
   readonly authorization?: string | undefined
   /** Where the request comes from, as far as the proxies on the way are trusted. */
   readonly address: string
+  /** What the registry is told of the request's trace when it is asked. */
+  readonly traceparent?: string | undefined
 }
 
 export type Verdict =
@@ -26,12 +28,14 @@ export type Verdict =
   | { readonly outcome: 'unsupported', readonly reason: string }
 
 export interface AccessParts {
-  readonly registry: Pick<RegistryClient, 'check' | 'mayDelete'>
+  readonly registry: Pick<RegistryClient, 'check' | 'mayDelete' | 'mayList'>
   /** Whether the registry decides, with the caller's credentials. Otherwise it is only asked whether deleting is possible. */
   readonly registryDecides: boolean
   readonly htpasswd: Htpasswd | undefined
   /** Whether the registry asks for credentials; `undefined` when its configuration could not be read. */
   readonly registryChallenges: boolean | undefined
+  /** Whether the registry may let somebody delete in one repository and not in another, as with tokens. */
+  readonly perRepository: boolean
   readonly failures: Failures
 }
 
@@ -57,8 +61,7 @@ export class Access {
    */
   async delete (repository: RepositoryName, caller: Caller): Promise<Verdict> {
     const verdict = await this.#delete(repository, caller)
-    if (this.#seen.size >= SEEN_MAXIMUM) this.#seen.delete(this.#seen.keys().next().value!)
-    this.#seen.set(this.#keyOf(repository, caller), { may: verdict.outcome !== 'refused', at: Date.now() })
+    this.#remember(this.#keyOf(repository, caller), verdict.outcome !== 'refused')
     return verdict
   }
 
@@ -94,26 +97,52 @@ export class Access {
     return true
   }
 
+  /**
+   * The same for all repositories. Where the registry decides for each one, whoever it would show its catalog to sees them
+   * too: a token names the repositories that it is for, and cannot name those that its owner does not know yet.
+   * @param options.each whether the registry is asked about each one where it must be; otherwise the answer is no then
+   */
+  async seesAll (repositories: readonly RepositoryName[], caller: Caller, { each = true } = {}): Promise<boolean> {
+    if (this.isOpen) return true
+    if (!this.parts.registryDecides || !this.parts.perRepository) return await this.sees(repositories.slice(0, 1), caller)
+    if (await this.#isRemembered(this.#callers.keyOf(`catalog ${caller.authorization ?? ''}`), async () => await this.parts.registry.mayList(caller))) return true
+    return each && await this.sees(repositories, caller)
+  }
+
   /** Whether anybody who reaches the port may delete. */
   get isOpen (): boolean {
     const { htpasswd, registryDecides, registryChallenges } = this.parts
     return htpasswd === undefined && (!registryDecides || registryChallenges === false)
   }
 
-  /** While the registry is being restarted it cannot be asked; then what it said last counts a while longer. */
   async #seesOne (repository: RepositoryName, caller: Caller): Promise<boolean> {
-    const known = this.#seen.get(this.#keyOf(repository, caller))
+    return await this.#isRemembered(this.#keyOf(repository, caller), async () => (await this.delete(repository, caller)).outcome !== 'refused')
+  }
+
+  /** While the registry is being restarted it cannot be asked; then what it said last counts a while longer. */
+  async #isRemembered (key: string, ask: () => Promise<boolean>): Promise<boolean> {
+    const known = this.#seen.get(key)
     const age = Date.now() - (known?.at ?? -Infinity)
     if (known !== undefined && age < SEEN_MS) return known.may
     try {
-      return (await this.delete(repository, caller)).outcome !== 'refused'
+      const may = await ask()
+      this.#remember(key, may)
+      return may
     } catch (error) {
       if (known !== undefined && age < REMEMBERED_MS) return known.may
       throw error
     }
   }
 
-  #keyOf (repository: RepositoryName, { authorization = '' }: Caller): string { return this.#callers.keyOf(`${repository} ${authorization}`) }
+  #remember (key: string, may: boolean): void {
+    if (this.#seen.size >= SEEN_MAXIMUM) this.#seen.delete(this.#seen.keys().next().value!)
+    this.#seen.set(key, { may, at: Date.now() })
+  }
+
+  /** Where the registry says the same of all repositories, one answer is that of all. */
+  #keyOf (repository: RepositoryName, { authorization = '' }: Caller): string {
+    return this.#callers.keyOf(`${this.parts.registryDecides && this.parts.perRepository ? repository : ''} ${authorization}`)
+  }
 
   /** What Delgate's own users say. */
   async #own (caller: Caller): Promise<Exclude<Verdict, { outcome: 'unsupported' }>> {
@@ -126,7 +155,7 @@ export class Access {
   }
 
   #refused (caller: Caller, answer: Answer): Verdict & { outcome: 'refused' } {
-    if (answer.status === 401 && caller.authorization !== undefined) this.parts.failures.count(caller.address)
+    if (answer.status === 401 && caller.authorization !== undefined && !isRight(answer)) this.parts.failures.count(caller.address)
     return { outcome: 'refused', answer }
   }
 
@@ -138,6 +167,9 @@ export class Access {
     return this.#challenges ? user : undefined
   }
 }
+
+/** A token that is good, but not for this (RFC 6750, section 3.1): whoever has it does not guess, and will get another one. */
+const isRight = ({ headers }: Answer): boolean => String(headers['www-authenticate']).includes('error="insufficient_scope"')
 
 function unauthorizedAnswer (): Answer {
   return {

@@ -29,6 +29,12 @@ export async function openToRead (path: string): Promise<FileHandle | undefined>
   })
 }
 
+/** Adds text to a file; it survives a power cut when this resolves. Pipes and terminals have nothing to flush (fsync(2)). */
+export async function append (file: FileHandle, text: string): Promise<void> {
+  await file.appendFile(text)
+  await file.datasync().catch((error: NodeJS.ErrnoException) => { if (error.code !== 'EINVAL') throw error })
+}
+
 /** Whether the file ends within a line: a crash, or a full disk, cut it. */
 export async function endsWithin (file: FileHandle, size: number): Promise<boolean> {
   if (size === 0) return false

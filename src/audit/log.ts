@@ -4,7 +4,7 @@
  */
 import { unavailable } from '../errors.js'
 import { lineOf, type AuditEntry } from './entry.js'
-import { endsWithin, openToAppend, rotate } from './files.js'
+import { append, endsWithin, openToAppend, rotate } from './files.js'
 import type { AuditQuery } from './query.js'
 import { search, type Found } from './search.js'
 
@@ -110,7 +110,7 @@ export class AuditLog {
       const count = fitting(lines, Math.min(CHUNK_BYTES, maximumBytes - size))
       const text = start + lines.slice(0, count).join('')
       if (text === '') return 0
-      await handle.appendFile(text).catch(async error => {
+      await append(handle, text).catch(async error => {
         // Half of it may be there; it comes again.
         await handle.truncate(size).catch(() => {})
         throw error

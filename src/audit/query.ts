@@ -76,7 +76,7 @@ export const cursorText = ({ file, offset }: Cursor): string => `${file}-${offse
 
 function isAbout (target: AuditEntry['target'], repository: RepositoryName): boolean {
   switch (target.type) {
-    case 'everything': case 'untagged': return true
+    case 'everything': case 'untagged': case 'retention': return true
     case 'garbage': case 'trash': return false
     case 'repository': return target.recursive ? isWithin(repository, target.repository) : target.repository === repository
     default: return target.repository === repository

@@ -32,7 +32,7 @@ export class Claims {
    */
   async begin (repository: RepositoryName, client: string, digest: Digest | undefined, changes: boolean): Promise<Claim> {
     const { sessions, leases, locks } = this.parts
-    const since = performance.now()
+    const waited = leases.wait()
     for (;;) {
       const turn = changes && locks.isContended(repository) ? await locks.shared(repository) : undefined
       if (digest === undefined || !leases.isUndecided(digest)) {
@@ -40,7 +40,7 @@ export class Claims {
         const ended = sessions.begin(repository, client)
         if (digest !== undefined) sessions.lease(repository, client, digest)
         turn?.()
-        leases.waited(since)
+        waited()
         return this.#claim(repository, client, digest, ended)
       }
       turn?.()
@@ -53,12 +53,12 @@ export class Claims {
    */
   async beginManifest (repository: RepositoryName, client: string, digests: readonly Digest[]): Promise<() => void> {
     const { sessions, leases, locks } = this.parts
-    const since = performance.now()
+    const waited = leases.wait()
     const turn = await locks.shared(repository)
     while (digests.some(digest => leases.isUndecided(digest))) await leases.decided(digests)
     const ended = sessions.begin(repository, client)
     const release = sessions.hold(repository, digests)
-    leases.waited(since)
+    waited()
     return () => {
       release()
       ended()

@@ -110,9 +110,10 @@ export class CoordinatedCollection implements Collection {
     const { reader, writer } = this.parts
     const receipts = new Map(requests.map(request => [request.id, EMPTY_RECEIPT]))
     const unfinished = await finishPlans(requests, receipts, { ...this.parts, turn })
-    for (const { id, tidy: target } of requests) {
+    for (const request of requests) {
+      const { id, tidy: target } = request
       if (target === undefined) continue
-      const { receipt } = await tidy(target, { ...this.parts, turn, closing: this.#closing.signal })
+      const { receipt } = await tidy(target, request, { ...this.parts, turn, closing: this.#closing.signal })
       receipts.set(id, addToReceipt(receipts.get(id)!, receipt))
     }
     const references = await scanReferences(reader)

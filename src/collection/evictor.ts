@@ -11,7 +11,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Digest } from '../oci/digest.js'
 import type { RepositoryName } from '../oci/name.js'
-import type { Credentials, Memory } from '../registry/memory.js'
+import type { Credentials, Forgotten, Memory } from '../registry/memory.js'
 import type { Presence } from '../storage/presence.js'
 import type { Leases } from '../traffic/leases.js'
 import type { RepositoryLocks } from '../traffic/locks.js'
@@ -25,6 +25,8 @@ export interface EvictorParts {
   readonly locks: RepositoryLocks
   readonly reads: Reads
   readonly presence: Presence
+  /** Told what came of it whenever the registry was told to forget something. */
+  readonly onEvicted: (outcome: Forgotten['outcome'] | 'failed') => void
 }
 
 /** How long manifest reads that began before are waited for, seconds: the registry answers them at once, if at all. */
@@ -84,16 +86,28 @@ export class Evictor {
   }
 
   async #evictOne (repository: RepositoryName, { kind, digest }: Buried, credentials: Credentials): Promise<Evicted> {
-    const { memory, tombstones, leases, presence } = this.parts
+    const { tombstones, leases, presence } = this.parts
     const isLayer = kind === 'blobs'
     const isBuried = (): boolean => isLayer ? tombstones.isLayerBuried(repository, digest) : tombstones.isManifestBuried(repository, digest)
     if (!isBuried()) return { outcome: 'forgotten' }
     if (isLayer && leases.isLinkLeased(repository, digest)) return { outcome: 'leased' }
     const isBack = isLayer ? await presence.layer(repository, digest) : await presence.manifest(repository, digest)
-    const outcome = isBack ? { outcome: 'forgotten' as const } : await memory.forget(kind, repository, digest, credentials)
+    const outcome = isBack ? { outcome: 'forgotten' as const } : await this.#forget(repository, { kind, digest }, credentials)
     if (outcome.outcome === 'refused') return outcome
     if (isLayer) tombstones.unburyLayer(repository, digest)
     else tombstones.unburyManifest(repository, digest)
     return outcome
+  }
+
+  async #forget (repository: RepositoryName, { kind, digest }: Buried, credentials: Credentials): Promise<Forgotten> {
+    const { memory, onEvicted } = this.parts
+    try {
+      const forgotten = await memory.forget(kind, repository, digest, credentials)
+      onEvicted(forgotten.outcome)
+      return forgotten
+    } catch (error) {
+      onEvicted('failed')
+      throw error
+    }
   }
 }

@@ -9,6 +9,7 @@ import type { RepositoryState } from '../storage/state.js'
 import type { TreeWriter } from '../storage/write.js'
 import type { Reads } from '../traffic/reads.js'
 import type { Tombstones } from '../traffic/tombstones.js'
+import type { Keeper } from '../trash/trash.js'
 import type { CollectionRequest } from './request.js'
 
 /** A repository's turn: nobody deletes there, and no manifest is written, until it ends. */
@@ -26,6 +27,7 @@ export interface LeftoverParts {
   readonly tombstones: Tombstones
   readonly reads: Reads
   readonly planOptions: PlanOptionsFor
+  readonly trash: Keeper
 }
 
 /**
@@ -71,7 +73,7 @@ export async function isBlocked (requests: readonly CollectionRequest[], { state
   return false
 }
 
-async function finishPlan (request: CollectionRequest, plan: Plan, state: RepositoryState, { states, writer, tombstones, planOptions, quiet, reads }: InTurn): Promise<Receipt | undefined> {
+async function finishPlan (request: CollectionRequest, plan: Plan, state: RepositoryState, { states, writer, tombstones, planOptions, quiet, reads, trash }: InTurn): Promise<Receipt | undefined> {
   if (!state.exists) return undefined
   const { repository } = plan
   const isNothing = (rest: Plan): boolean => rest.tags.length + rest.manifests.length + rest.layers.length === 0 && !rest.empties
@@ -81,7 +83,8 @@ async function finishPlan (request: CollectionRequest, plan: Plan, state: Reposi
     decide: state => (request.unlinked ? planLeftovers : planRest)(state, plan, request.since, planOptions(repository)),
     about: rest => isNothing(rest) ? undefined : rest
   })
-  return isNothing(rest) ? undefined : await execute(rest, writer, { states, tombstones, reads, quiet })
+  if (isNothing(rest)) return undefined
+  return await execute(rest, writer, { states, tombstones, reads, quiet, taker: await trash.begin(request, rest) })
 }
 
 /** Whether a push that runs keeps a link, or a repository in which nothing else is left, that a plan was about. */

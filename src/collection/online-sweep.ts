@@ -11,10 +11,17 @@ import type { Aside } from '../storage/aside.js'
 import { each } from '../storage/concurrency.js'
 import * as paths from '../storage/paths.js'
 import type { TreeReader } from '../storage/read.js'
-import { type Extent, type TreeWriter } from '../storage/write.js'
+import { NOTHING, type Extent, type TreeWriter } from '../storage/write.js'
 import type { Leases } from '../traffic/leases.js'
 import type { Tombstones } from '../traffic/tombstones.js'
+import type { Keeper } from '../trash/trash.js'
 import type { Turn } from './leftovers.js'
+
+/**
+ * An upload is leased from its answer on, and its link is a little older. A link that was leased when everything was tidied
+ * is left to the next tidying, which takes an empty repository away, too. Milliseconds.
+ */
+const ANSWER_MS = 1000
 
 export interface OnlineSweepParts {
   readonly reader: Pick<TreeReader, 'link' | 'blobModifiedAt'>
@@ -25,6 +32,7 @@ export interface OnlineSweepParts {
   readonly leases: Pick<Leases, 'condemn' | 'isLeased'>
   readonly tombstones: Tombstones
   readonly turn: (repository: RepositoryName) => Promise<Turn>
+  readonly trash: Keeper
 }
 
 /** A link that nothing uses, of a blob that goes. */
@@ -53,7 +61,7 @@ export class OnlineSweep {
   }
 
   async #sweepOne (digest: Digest): Promise<void> {
-    const { index, leases, aside, reader } = this.parts
+    const { index, leases, aside, reader, trash } = this.parts
     if (index.isUsed(digest)) return
     if (!this.named.has(digest) && (await reader.blobModifiedAt(digest) ?? 0) > this.youngest) return
     for (const repository of index.linkedIn(digest)) {
@@ -62,15 +70,18 @@ export class OnlineSweep {
       this.swept.leased.add(digest)
       return
     }
+    await trash.keep(digest)
     // Asked and decided without awaiting: a manifest that is accepted is in the index before its leases end.
-    if (index.isUsed(digest)) return
-    const decided = leases.condemn(digest)
-    if (decided === undefined) {
-      this.swept.leased.add(digest)
+    const decided = index.isUsed(digest) ? undefined : leases.condemn(digest)
+    if (decided === undefined && !index.isUsed(digest)) this.swept.leased.add(digest)
+    const remove = decided === undefined ? undefined : await aside.take(digest).finally(decided)
+    if (remove === undefined) {
+      await trash.settle(digest, undefined)
       return
     }
-    const remove = await aside.take(digest).finally(decided)
-    if (remove !== undefined) this.swept.removed.set(digest, await remove())
+    // It has gone for the registry, whether or not its files can be removed now.
+    this.swept.removed.set(digest, NOTHING)
+    this.swept.removed.set(digest, await trash.settle(digest, await remove()))
   }
 
   /**
@@ -80,7 +91,7 @@ export class OnlineSweep {
   async #unlink (repository: RepositoryName, digest: Digest): Promise<boolean> {
     const { reader, states, writer, tombstones, index, turn } = this.parts
     const link = await reader.link('layer', paths.layerLink(repository, digest))
-    if (link !== undefined && link.modifiedAt > this.youngest) return false
+    if (link !== undefined && link.modifiedAt > this.youngest - ANSWER_MS) return false
     const { quiet, end } = await turn(repository)
     try {
       if (index.isUsed(digest) || !tombstones.buryLayer(repository, digest)) return false

@@ -52,6 +52,8 @@ const LOOK_LASTS_MS = 20
 
 /** What one run does, step by step. */
 interface Run {
+  /** Milliseconds since the epoch. What is too young for the tidying is too young for the sweep, too. */
+  readonly startedAt: number
   readonly requests: readonly CollectionRequest[]
   readonly receipts: Map<string, Receipt>
   readonly unfinished: Set<string>
@@ -83,7 +85,7 @@ export class OnlineCollection implements Collection {
 
   async #collect (requests: readonly CollectionRequest[], onPhase: (phase: CollectionPhase) => void): Promise<CollectionOutcome> {
     const { index, freshness, tombstones } = this.parts
-    const run: Run = { requests, receipts: new Map(requests.map(({ id }) => [id, EMPTY_RECEIPT])), unfinished: new Set(), touched: new Map(), restart: undefined }
+    const run: Run = { startedAt: Date.now(), requests, receipts: new Map(requests.map(({ id }) => [id, EMPTY_RECEIPT])), unfinished: new Set(), touched: new Map(), restart: undefined }
     onPhase('scan')
     await index.build(this.#closing.signal)
     onPhase('collect')
@@ -108,11 +110,12 @@ export class OnlineCollection implements Collection {
     for (const { plans, authorization } of run.requests) {
       for (const { repository } of plans) run.touched.set(repository, authorization ?? run.touched.get(repository))
     }
-    for (const { id, tidy: target, authorization } of run.requests) {
+    for (const request of run.requests) {
+      const { id, tidy: target, authorization } = request
       if (target === undefined) continue
       // No plan is in the journal for this: if Delgate ends in the middle, the next start restarts the registry.
       await this.parts.freshness.spoil()
-      const { receipt, repositories } = await tidy(target, { ...this.parts, closing: this.#closing.signal }, this.#progress('repositories were tidied'))
+      const { receipt, repositories } = await tidy(target, request, { ...this.parts, closing: this.#closing.signal }, this.#progress('repositories were tidied'))
       run.receipts.set(id, addToReceipt(run.receipts.get(id)!, receipt))
       repositories.forEach(repository => run.touched.set(repository, authorization))
     }
@@ -147,7 +150,8 @@ export class OnlineCollection implements Collection {
    */
   async #lastingDamage ({ requests }: Run): Promise<string | undefined> {
     const { index } = this.parts
-    if (isFull(requests)) await index.audit(this.#closing.signal)
+    // What was interrupted may have removed a link and not its directory, which no pass notices otherwise.
+    if (isFull(requests) || requests.some(({ unlinked }) => !unlinked)) await index.audit(this.#closing.signal)
     else await index.verify()
     if (index.blocking.length === 0) return undefined
     await index.verify()
@@ -155,27 +159,15 @@ export class OnlineCollection implements Collection {
   }
 
   async #sweep (run: Run): Promise<readonly Stray[]> {
-    const { reader, aside, memory, ghosts, abandoned, youngMs } = this.parts
+    const { aside, abandoned, youngMs } = this.parts
     const named = new Set([...run.requests.flatMap(({ plans }) => plans.flatMap(plan => plan.candidates))])
     const full = isFull(run.requests)
     if (full) abandoned().forEach(digest => named.add(digest))
-    const sweep = new OnlineSweep(this.parts, Date.now() - youngMs, named)
-    await sweep.sweep([...named])
-    if (full) {
-      const progress = this.#progress('blobs were looked at')
-      let looked = 0
-      for await (const digests of reader.blobsByPrefix()) {
-        this.#closing.signal.throwIfAborted()
-        await sweep.sweep(digests.filter(digest => !named.has(digest)))
-        progress(looked += digests.length)
-      }
-    }
+    const sweep = new OnlineSweep(this.parts, run.startedAt - youngMs, named)
+    // What has gone before something failed, the registry may remember all the same.
+    await this.#sweepAll(sweep, named, full).finally(async () => { await this.#forget(run, sweep.swept.removed) })
     const { removed, strays, leased } = sweep.swept
-    await aside.tidy()
-    await memory.forgetEverywhere([...removed.keys()])
-    for (const { manifests } of [...run.requests.flatMap(({ plans }) => plans), ...[...run.receipts.values()].map(receipt => ({ manifests: receipt.manifests.map(({ digest }) => digest) }))]) {
-      for (const digest of manifests) if (removed.has(digest)) ghosts.add(digest)
-    }
+    await aside.clear()
     for (const { repository } of strays) run.touched.set(repository, run.touched.get(repository) ?? run.requests[0]?.authorization)
     for (const { id, plans } of run.requests) {
       if (plans.some(plan => plan.candidates.some(digest => leased.has(digest)))) run.unfinished.add(id)
@@ -183,6 +175,26 @@ export class OnlineCollection implements Collection {
     await this.#prune(run, removed)
     shareBlobs(run.requests, run.receipts, removed)
     return strays
+  }
+
+  async #sweepAll (sweep: OnlineSweep, named: ReadonlySet<Digest>, full: boolean): Promise<void> {
+    await sweep.sweep([...named])
+    if (!full) return
+    const progress = this.#progress('blobs were looked at')
+    let looked = 0
+    for await (const digests of this.parts.reader.blobsByPrefix()) {
+      this.#closing.signal.throwIfAborted()
+      await sweep.sweep(digests.filter(digest => !named.has(digest)))
+      progress(looked += digests.length)
+    }
+  }
+
+  /** Blobs that are gone, where the registry remembers them for all repositories. */
+  async #forget ({ requests, receipts }: Run, removed: OnlineSweep['swept']['removed']): Promise<void> {
+    const { memory, ghosts } = this.parts
+    await memory.forgetEverywhere([...removed.keys()])
+    const manifests = [...requests.flatMap(({ plans }) => plans.flatMap(plan => plan.manifests)), ...[...receipts.values()].flatMap(receipt => receipt.manifests.map(({ digest }) => digest))]
+    for (const digest of manifests) if (removed.has(digest)) ghosts.add(digest)
   }
 
   async #prune (run: Run, removed: OnlineSweep['swept']['removed']): Promise<void> {

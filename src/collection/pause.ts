@@ -32,6 +32,10 @@ export interface PauseParts {
   readonly controller: Pick<RegistryController, 'restart' | 'restartsSeamlessly'>
   /** Resolves when the registry answers; rejects when the signal aborts. */
   readonly ready: (signal: AbortSignal) => Promise<void>
+  /** A restart begins. */
+  readonly onRestarting: () => void
+  /** A restart has ended; `failed`: the registry from before may go on. */
+  readonly onRestarted: (outcome: 'done' | 'failed') => void
   /** The registry has an empty cache now. */
   readonly onFresh: () => Promise<void>
   readonly log: { warn (details: object, message: string): void, info (details: object, message: string): void }
@@ -129,10 +133,15 @@ export class Pause {
 
   /** Only the waiting ends when the gate closes; a restart that has begun goes on. */
   async #restartOnce (): Promise<void> {
-    const { admission, controller, onFresh } = this.parts
+    const { admission, controller, onRestarting, onRestarted, onFresh } = this.parts
     let settled: Promise<unknown> | undefined
     const switched = async (): Promise<void> => { await (settled = admission.settled(this.settings.transferSeconds)) }
-    await withAbort([], async signal => { await controller.restart(signal, switched) }, this.settings.readySeconds)
+    onRestarting()
+    await withAbort([], async signal => { await controller.restart(signal, switched) }, this.settings.readySeconds).catch(error => {
+      onRestarted('failed')
+      throw error
+    })
+    onRestarted('done')
     // Until then the old registry still answers, from its memory: what it must not say exists stays buried.
     await settled
     await onFresh()

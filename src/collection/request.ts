@@ -16,6 +16,8 @@ export interface CollectionRequest {
   readonly tidy?: 'garbage' | 'untagged'
   /** Whom the registry lets delete: it is told to forget in their name. Never journalled. */
   readonly authorization?: string | undefined
+  /** What it unlinks goes into the trash until then, milliseconds since the epoch. */
+  readonly keepUntil?: number | undefined
   /** An earlier collection has done all but what running pushes relied on. */
   readonly leftovers: boolean
 }

@@ -1,6 +1,6 @@
 /** Says who got what of a collection that served several jobs. */
 import { dirname } from 'node:path'
-import { parentsOf } from '../deletion/execute.js'
+import { parentsOf, pathsOf } from '../deletion/execute.js'
 import { addToReceipt, type Receipt } from '../deletion/receipt.js'
 import type { Digest } from '../oci/digest.js'
 import * as paths from '../storage/paths.js'
@@ -16,8 +16,9 @@ export function shareBlobs (requests: readonly CollectionRequest[], receipts: Re
     const mine = [...new Set(digests)].filter(digest => left.has(digest)).map(digest => ({ digest, extent: left.get(digest)! }))
     mine.forEach(({ digest }) => left.delete(digest))
     receipts.set(id, addToReceipt(receipts.get(id)!, {
-      blobs: mine.map(({ digest, extent }) => ({ digest, bytes: extent.bytes })),
+      blobs: mine.map(({ digest, extent }) => ({ digest, bytes: extent.bytes + (extent.inTrash ?? 0) })),
       bytesFreed: mine.reduce((sum, { extent }) => sum + extent.bytes, 0),
+      bytesInTrash: mine.reduce((sum, { extent }) => sum + (extent.inTrash ?? 0), 0),
       directories: mine.reduce((sum, { extent }) => sum + extent.directories, 0)
     }))
   }
@@ -33,8 +34,9 @@ export function shareBlobs (requests: readonly CollectionRequest[], receipts: Re
 export async function pruneDirectories (requests: readonly CollectionRequest[], receipts: Receipts, removed: ReadonlyMap<Digest, Extent>, empty: readonly string[], writer: Pick<TreeWriter, 'pruneUp'>): Promise<void> {
   const count = (id: string, directories: number): void => { receipts.set(id, addToReceipt(receipts.get(id)!, { directories })) }
   const above = (digest: Digest): string => dirname(paths.blobDirectory(digest))
-  for (const { id, plans } of requests) {
-    const emptied = plans.flatMap(plan => [...parentsOf(plan), paths.repositoryDirectory(plan.repository)])
+  for (const { id, plans, unlinked } of requests) {
+    // What was interrupted may have left the directory of a link that it had removed.
+    const emptied = plans.flatMap(plan => [...(unlinked ? parentsOf(plan) : pathsOf(plan)), paths.repositoryDirectory(plan.repository)])
     // Also of blobs that had gone before: what is left of them may be an empty directory.
     const blobs = plans.flatMap(plan => plan.candidates).map(above)
     count(id, await writer.pruneUp([...emptied, ...blobs]))

@@ -8,6 +8,7 @@ import type { References } from '../storage/scan.js'
 import type { Extent, TreeWriter } from '../storage/write.js'
 import type { Pulls } from '../traffic/pulls.js'
 import type { Sessions } from '../traffic/sessions.js'
+import type { Keeper } from '../trash/trash.js'
 import type { Freshness } from './freshness.js'
 import type { CollectionOutcome, CollectionRequest } from './request.js'
 import { raiseShield } from './shield.js'
@@ -21,6 +22,7 @@ export interface SweepParts {
   readonly pulls: Pulls
   /** Longest run of the registry's collector, seconds. */
   readonly timeoutSeconds: number
+  readonly trash: Keeper
 }
 
 /** What a sweep removed, with what each blob took; or how the collection ends instead. */
@@ -35,13 +37,18 @@ export async function sweep (requests: readonly CollectionRequest[], references:
   const leased = await leasedDigests(parts)
   const before = await unusedBlobs(requests, references, new Set(leased), unfinished, parts)
   const isBlind = requests.some(request => request.tidy !== undefined || request.plans.some(plan => plan.blind))
+  const { trash } = parts
+  // The collector takes whatever is unused, also what no deletion named.
+  const kept = trash.needed().filter(digest => !references.users.has(digest))
   if (before.size > 0 || isBlind) {
+    for (const digest of kept) await trash.keep(digest)
     const failure = await collect([...new Set([...references.aliased, ...leased])], closing, parts)
     if (failure !== undefined) return failure
   }
   const removed = new Map<Digest, Extent>()
-  for (const [digest, extent] of before) {
-    if (await parts.reader.blobSize(digest) === undefined) removed.set(digest, extent)
+  for (const digest of new Set([...before.keys(), ...kept])) {
+    const extent = await trash.settle(digest, await parts.reader.blobSize(digest) === undefined ? before.get(digest) : undefined)
+    if (extent !== undefined) removed.set(digest, extent)
   }
   return { removed }
 }

@@ -15,6 +15,7 @@ import { damageText } from '../storage/state.js'
 import type { TreeWriter } from '../storage/write.js'
 import type { Reads } from '../traffic/reads.js'
 import type { Tombstones } from '../traffic/tombstones.js'
+import type { Keeper, Keeping } from '../trash/trash.js'
 import type { Turn } from './leftovers.js'
 
 export interface TidyParts {
@@ -29,6 +30,7 @@ export interface TidyParts {
   readonly protection: Pick<Protection, 'deleting'>
   /** Uploads that nobody has added to for this long go, milliseconds. */
   readonly uploadMaximumAgeMs: number
+  readonly trash: Keeper
   /** Aborts when the gate closes. */
   readonly closing: AbortSignal
 }
@@ -36,14 +38,17 @@ export interface TidyParts {
 /** Progress, for whoever watches. */
 export type OnRepository = (done: number, of: number) => void
 
-/** @returns what was removed, and the repositories in which something was */
-export async function tidy (target: 'garbage' | 'untagged', parts: TidyParts, onRepository: OnRepository = () => {}): Promise<{ receipt: Receipt, repositories: RepositoryName[] }> {
+/**
+ * @param job whose collection it is
+ * @returns what was removed, and the repositories in which something was
+ */
+export async function tidy (target: 'garbage' | 'untagged', job: Keeping, parts: TidyParts, onRepository: OnRepository = () => {}): Promise<{ receipt: Receipt, repositories: RepositoryName[] }> {
   const names = await parts.reader.repositories()
   const touched: RepositoryName[] = []
   let receipt = EMPTY_RECEIPT
   for (const [at, name] of names.entries()) {
     parts.closing.throwIfAborted()
-    const { removed, warnings } = await tidyOne(name, target, parts)
+    const { removed, warnings } = await tidyOne(name, target, job, parts)
     if (removed !== undefined) touched.push(name)
     receipt = addToReceipt(addToReceipt(receipt, removed ?? {}), { warnings })
     onRepository(at + 1, names.length)
@@ -51,7 +56,7 @@ export async function tidy (target: 'garbage' | 'untagged', parts: TidyParts, on
   return { receipt, repositories: touched }
 }
 
-async function tidyOne (name: RepositoryName, target: 'garbage' | 'untagged', { states, writer, tombstones, reads, turn, planOptions, protection, uploadMaximumAgeMs }: TidyParts): Promise<{ removed: Receipt | undefined, warnings: string[] }> {
+async function tidyOne (name: RepositoryName, target: 'garbage' | 'untagged', job: Keeping, { states, writer, tombstones, reads, turn, planOptions, protection, trash, uploadMaximumAgeMs }: TidyParts): Promise<{ removed: Receipt | undefined, warnings: string[] }> {
   const { quiet, end } = await turn(name)
   try {
     let removed: Receipt | undefined
@@ -61,11 +66,12 @@ async function tidyOne (name: RepositoryName, target: 'garbage' | 'untagged', { 
     const state = await states.repository(name)
     const planned = plan(state, { type: target, repository: name }, options)
     const kept = planned.outcome === 'planned' && planned.plan.manifests.length > 0 ? protection.deleting(planned.plan, undefined) : undefined
-    if (planned.outcome === 'planned' && kept === undefined) removed = await execute(planned.plan, writer, { states, tombstones, reads, quiet })
+    if (planned.outcome === 'planned' && kept === undefined) removed = await execute(planned.plan, writer, { states, tombstones, reads, quiet, taker: await trash.begin(job, planned.plan) })
     for (const upload of state.uploads) {
-      if (options.uploading(upload) || upload.modifiedAt > Date.now() - uploadMaximumAgeMs) continue
+      const isOver = upload.cancelled === true
+      if (!isOver && (options.uploading(upload) || upload.modifiedAt > Date.now() - uploadMaximumAgeMs)) continue
       const { bytes, directories } = await writer.remove(paths.uploadDirectory(name, upload.id))
-      removed = addToReceipt(removed ?? EMPTY_RECEIPT, { bytesFreed: bytes, directories, warnings: [`${paths.uploadDirectory(name, upload.id)}: an upload that was never finished was removed`] })
+      removed = addToReceipt(removed ?? EMPTY_RECEIPT, { bytesFreed: bytes, directories, warnings: isOver ? [] : [`${paths.uploadDirectory(name, upload.id)}: an upload that was never finished was removed`] })
     }
     // Damage that could hide a use ends the collection; the rest is said.
     const warnings = kept === undefined ? [] : [`nothing was removed from ${name}: it is protected by the rule "${kept.rule}"`]

@@ -9,6 +9,8 @@ import type { RegistryClient } from '../registry/client.js'
 import { SetupError } from '../setup-error.js'
 import type { Log } from './collection.js'
 
+/** Ways of the registry that let whoever is known do anything anywhere (registry/auth/htpasswd, registry/auth/silly). */
+const SAME_FOR_ALL: readonly string[] = ['none', 'htpasswd', 'silly']
 /** Asked about to find out whether strangers are let delete; it need not exist. */
 const ANY_REPOSITORY = parseRepositoryName('delgate-asks')!
 
@@ -23,6 +25,7 @@ export async function createAccess ({ access }: Settings, facts: RegistryFacts, 
     registryDecides: ways.includes('registry'),
     htpasswd: users,
     registryChallenges: facts.assumed ? undefined : facts.auth !== 'none',
+    perRepository: facts.assumed || !SAME_FOR_ALL.includes(facts.auth),
     failures: new Failures({ attempts: failedAttempts, seconds: failedSeconds })
   })
 }

@@ -12,6 +12,7 @@ import type { Collection } from '../collection/request.js'
 import type { RegistryFacts } from '../config/registry-config.js'
 import type { Settings } from '../config/schema.js'
 import type { PlanOptionsFor } from '../deletion/plan.js'
+import type { Metrics } from '../metrics/metrics.js'
 import type { Digest } from '../oci/digest.js'
 import type { RepositoryName } from '../oci/name.js'
 import type { Protection } from '../protection/protection.js'
@@ -20,6 +21,7 @@ import { ProcessMemory, type Memory } from '../registry/memory.js'
 import { SetupError, type RegistryController } from '../registry/port.js'
 import { RedisMemory } from '../registry/redis-memory.js'
 import type { Upstream } from '../registry/upstream.js'
+import type { Trash } from '../trash/trash.js'
 import type { StorageParts } from './storage.js'
 import type { TrafficParts } from './traffic.js'
 
@@ -40,8 +42,11 @@ export interface CollectionNeeds {
   readonly storage: StorageParts
   readonly traffic: TrafficParts
   readonly protection: Protection
+  readonly trash: Trash
   /** Blobs that ended jobs named and that may still be there. */
   readonly abandoned: () => readonly Digest[]
+  /** Told of restarts and evictions. */
+  readonly metrics?: Pick<Metrics, 'restarted' | 'evicted'> | undefined
   readonly log: Log
 }
 
@@ -58,21 +63,21 @@ export interface CollectionParts {
 
 /** @throws SetupError when the settings and the registry do not go together */
 export async function createCollection (needs: CollectionNeeds): Promise<CollectionParts> {
-  const { settings, facts, controller, storage, traffic, protection, log } = needs
+  const { settings, facts, controller, storage, traffic, protection, trash, log } = needs
   const mayRestart = controller.kind !== 'none'
   const choice = choose(settings.collection, facts, mayRestart)
   const memory = await createMemory(needs)
   const freshness = new Freshness(join(settings.state.directory, 'stale'), err => { log.warn({ err }, 'the mark of a stale cache could not be removed') })
   const { pause, onFresh } = createPause(needs, freshness)
   const planOptions = planOptionsFor(settings, traffic)
-  const shared = { ...storage, ...traffic, controller, pause, freshness, planOptions, protection, uploadMaximumAgeMs: settings.collection.uploadMaximumAgeHours * 3_600_000 }
+  const shared = { ...storage, ...traffic, controller, pause, freshness, planOptions, protection, trash, uploadMaximumAgeMs: settings.collection.uploadMaximumAgeHours * 3_600_000 }
   const collection = choice.collector === 'registry'
     ? new CoordinatedCollection({ ...shared, needsRestart: choice.freshness !== 'none', timeoutSeconds: settings.collection.timeoutSeconds })
     : new OnlineCollection({
       ...shared,
       memory,
       mayRestart,
-      evictor: choice.freshness === 'restart' ? undefined : new Evictor({ ...storage, ...traffic, memory }),
+      evictor: choice.freshness === 'restart' ? undefined : new Evictor({ ...storage, ...traffic, memory, onEvicted: outcome => { needs.metrics?.evicted(outcome) } }),
       pruner: new Pruner(storage.writer, traffic.sessions),
       turn: async repository => await takeTurn(repository, traffic),
       abandoned: needs.abandoned,
@@ -88,7 +93,7 @@ async function takeTurn (repository: RepositoryName, { locks, sessions }: Traffi
   return { quiet: sessions.inFlight(repository) === 0, end }
 }
 
-function createPause ({ settings, facts, controller, registry, upstream, traffic, log }: CollectionNeeds, freshness: Freshness): { pause: Pause, onFresh: () => Promise<void> } {
+function createPause ({ settings, facts, controller, registry, upstream, traffic, metrics, log }: CollectionNeeds, freshness: Freshness): { pause: Pause, onFresh: () => Promise<void> } {
   const { admission, sessions, tombstones, ghosts } = traffic
   // What is buried while the new registry comes up may already be in its cache.
   let before = tombstones.generation
@@ -98,14 +103,16 @@ function createPause ({ settings, facts, controller, registry, upstream, traffic
     upstream.renew()
     if (tombstones.size === 0) await freshness.renew()
   }
-  const restarting = {
-    restartsSeamlessly: controller.restartsSeamlessly,
-    restart: async (signal: AbortSignal) => {
-      before = tombstones.generation
-      await controller.restart(signal)
-    }
-  }
-  const pause = new Pause({ admission, sessions, controller: restarting, ready: async signal => { await registry.ready(signal) }, onFresh, log }, {
+  const pause = new Pause({
+    admission,
+    sessions,
+    controller,
+    ready: async signal => { await registry.ready(signal) },
+    onRestarting: () => { before = tombstones.generation },
+    onRestarted: outcome => { metrics?.restarted(outcome) },
+    onFresh,
+    log
+  }, {
     patienceSeconds: settings.collection.maximumDelaySeconds,
     drainSeconds: settings.drain.timeoutSeconds,
     transferSeconds: settings.drain.transferTimeoutSeconds,
@@ -135,7 +142,7 @@ function planOptionsFor ({ drain, referrers }: Settings, { sessions, leases }: T
       referrers,
       leased: digest => leases.isLinkLeased(repository, digest),
       pushed: digest => sessions.leased(repository, digest),
-      uploading: upload => sessions.isUploading(repository, upload.id) || upload.modifiedAt > idleSince,
+      uploading: upload => upload.cancelled !== true && (sessions.isUploading(repository, upload.id) || upload.modifiedAt > idleSince),
       idleBefore: idleSince,
       staleBefore: Date.now() - age * 1000
     }

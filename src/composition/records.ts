@@ -20,9 +20,10 @@ export async function createNotifier ({ notifications, state }: Settings, log: L
 
 /** Writes down how each job ended, and tells others what it removed. */
 export function recordEnds (store: JobStore, audit: Pick<AuditLog, 'record'>, notifier: Pick<Notifier, 'notify'>): void {
-  store.watchAll(job => {
-    if (isOpen(job)) return
+  store.watchAll((job, before) => {
+    if (isOpen(job) || (before !== undefined && !isOpen(before))) return
     void audit.record(endOf(job))
+    if (job.kind === 'undo') return
     void notifier.notify({ job: job.id, at: job.endedAt ?? new Date().toISOString(), receipt: job.receipt, asker: job.by ?? {} })
   })
 }
@@ -30,7 +31,7 @@ export function recordEnds (store: JobStore, audit: Pick<AuditLog, 'record'>, no
 function endOf (job: Job): Parameters<AuditLog['record']>[0] {
   const outcome = job.state === 'done' || job.state === 'cancelled' ? job.state : 'failed'
   return {
-    action: job.kind === 'delete' ? 'delete' : 'collect',
+    action: job.kind === 'collection' ? 'collect' : job.kind,
     outcome,
     who: job.by ?? {},
     target: job.target,

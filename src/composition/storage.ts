@@ -2,9 +2,10 @@
 import type { Digest } from '../oci/digest.js'
 import { ReferenceIndex } from '../references/index.js'
 import { Aside } from '../storage/aside.js'
+import { KeptAside } from '../storage/kept-aside.js'
 import { Presence } from '../storage/presence.js'
 import { TreeReader } from '../storage/read.js'
-import { RepositoryStates } from '../storage/states.js'
+import { RepositoryStates, type Touched } from '../storage/states.js'
 import { TreeWriter } from '../storage/write.js'
 
 export interface StorageParts {
@@ -12,6 +13,7 @@ export interface StorageParts {
   readonly states: RepositoryStates
   readonly writer: TreeWriter
   readonly aside: Aside
+  readonly kept: KeptAside
   readonly presence: Presence
   readonly index: ReferenceIndex
 }
@@ -19,8 +21,9 @@ export interface StorageParts {
 /**
  * @param root the directory `docker/registry/v2` of the storage
  * @param indexFile where the reference index is saved
+ * @param onRemoved told of what was removed, whatever removed it
  */
-export function createStorage (root: string, indexFile: string): StorageParts {
+export function createStorage (root: string, indexFile: string, onRemoved: (plan: Touched) => void = () => {}): StorageParts {
   const reader = new TreeReader(root)
   const writer = new TreeWriter(root)
   const index = new ReferenceIndex(reader, { file: indexFile })
@@ -28,10 +31,13 @@ export function createStorage (root: string, indexFile: string): StorageParts {
   const states = new RepositoryStates(reader, {
     onRemoving: async plan => {
       const removed = await index.removing(plan)
-      return () => { removed().catch(() => {}) }
+      return () => {
+        onRemoved(plan)
+        removed().catch(() => {})
+      }
     }
   })
-  return { reader, states, writer, aside: new Aside(writer), presence: new Presence(reader), index }
+  return { reader, states, writer, aside: new Aside(writer), kept: new KeptAside(writer), presence: new Presence(reader), index }
 }
 
 /**

@@ -1,5 +1,6 @@
 /** The parts that know what is running. */
 import type { Settings } from '../config/schema.js'
+import type { Metrics } from '../metrics/metrics.js'
 import { Admission } from '../traffic/admission.js'
 import { Ghosts } from '../traffic/ghosts.js'
 import { Leases } from '../traffic/leases.js'
@@ -20,11 +21,12 @@ export interface TrafficParts {
   readonly reads: Reads
 }
 
-export function createTraffic ({ hold, drain }: Pick<Settings, 'hold' | 'drain'>): TrafficParts {
-  const admission = new Admission(hold)
+/** @param metrics told how long requests had to wait */
+export function createTraffic ({ hold, drain }: Pick<Settings, 'hold' | 'drain'>, metrics?: Pick<Metrics, 'requestHeld' | 'claimWaited'>): TrafficParts {
+  const admission = new Admission(hold, metrics?.requestHeld)
   const sessions = new Sessions(drain.sessionIdleSeconds, () => { admission.changed() })
   const pulls = new Pulls(drain.pullIdleSeconds)
-  const leases = new Leases(sessions, pulls)
+  const leases = new Leases(sessions, pulls, metrics?.claimWaited)
   const tombstones = new Tombstones((repository, digest) => leases.isLinkLeased(repository, digest))
   return { admission, sessions, pulls, leases, tombstones, ghosts: new Ghosts(), locks: new RepositoryLocks(), reads: new Reads() }
 }

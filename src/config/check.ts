@@ -80,7 +80,9 @@ export function completeSettings (tree: Tree): Settings {
   checkController(complete.registry)
   checkTls(complete)
   checkProxies(complete.trustProxy)
-  checkSchedule(complete.collection.schedule)
+  checkSchedule('collection.schedule', complete.collection.schedule)
+  checkSchedule('retention.schedule', complete.retention.schedule)
+  checkRetention(complete.retention)
   complete.cors.origins.forEach(checkOrigin)
   checkEndpoints(complete.notifications.endpoints)
   return complete
@@ -119,12 +121,22 @@ function checkProxies (trustProxy: Settings['trustProxy']): void {
   }
 }
 
-function checkSchedule (schedule: string | undefined): void {
+/** A rule that says nothing, and rules that cannot be told apart, are mistakes. */
+function checkRetention ({ rules, schedule }: Settings['retention']): void {
+  for (const [at, { name, ...rule }] of rules.entries()) {
+    const says = Object.keys(rule).some(key => key.startsWith('keep') || key.startsWith('delete'))
+    if (!says) throw new SetupError(`setting "retention.rules.${at}": the rule "${name}" says neither what to keep nor what to delete`)
+    if (rules.findIndex(other => other.name === name) !== at) throw new SetupError(`setting "retention.rules.${at}": there is another rule called "${name}"`)
+  }
+  if (schedule !== undefined && rules.length === 0) throw new SetupError('setting "retention.schedule" only makes sense with "retention.rules"')
+}
+
+function checkSchedule (key: string, schedule: string | undefined): void {
   if (schedule === undefined) return
   try {
     if (new Cron(schedule, { paused: true }).nextRun() !== null) return
   } catch { /* said below */ }
-  throw new SetupError(`setting "collection.schedule": expected a cron expression that comes up, such as "30 3 * * 0" (minute, hour, day, month, day of the week), got ${JSON.stringify(schedule)}`)
+  throw new SetupError(`setting "${key}": expected a cron expression that comes up, such as "30 3 * * 0" (minute, hour, day, month, day of the week), got ${JSON.stringify(schedule)}`)
 }
 
 function checkOrigin (origin: string): void {

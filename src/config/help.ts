@@ -5,7 +5,8 @@ import { flagSource } from './sources.js'
 export function helpText (): string {
   const rows = leaves.flatMap(({ key, variable, schema }) => [`  --${key}  (${variable})`, `      ${schema.description ?? ''}`])
   return [
-    'Usage: delgate [--config <file>] [--<key> <value>]…',
+    'Usage: delgate [serve] [--config <file>] [--<key> <value>]…',
+    '       delgate <command> …   (delgate help lists the commands: ls, tags, df, rm, gc, jobs, job, undo, prune, doctor and others)',
     '',
     'A gate in front of an unmodified Docker/OCI registry that makes DELETE really delete.',
     'Settings come from defaults < file < environment < flags. In the file (YAML or JSON) a.b is the key b in the section a.',

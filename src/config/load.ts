@@ -65,7 +65,7 @@ function withAbsolutePaths (settings: Settings, cwd: string): Settings {
   return {
     ...settings,
     listen: { ...listen, tls: { certificate: absolute(listen.tls.certificate), key: absolute(listen.tls.key) } },
-    state: { directory: resolve(cwd, state.directory) },
+    state: { ...state, directory: resolve(cwd, state.directory) },
     storage: { root: absolute(storage.root) },
     audit: { ...audit, file: resolve(cwd, audit.file) },
     registry: {

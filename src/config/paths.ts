@@ -54,6 +54,9 @@ export const VARIABLE_ALIASES: Readonly<Record<string, string>> = {
 /** Variables that are not a key: the settings file, and the directory for all data of the embedded registry. */
 export const OTHER_VARIABLES = ['DELGATE_CONFIG', 'DELGATE_DATA'] as const
 
+/** What the commands of the client take from the environment. The gate leaves it alone. */
+export const CLIENT_VARIABLES = ['DELGATE_URL', 'DELGATE_PASSWORD'] as const
+
 /** The deepest schema node on the way along `path` (into lists of sections too), and the part of the path that leads there. */
 export function walkSchema (path: readonly string[]): { readonly node: SchemaNode, readonly path: readonly string[] } {
   let node = rootSchema

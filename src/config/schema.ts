@@ -29,6 +29,26 @@ const rule = {
   }
 } as const
 
+/** Days that may be none; fractions are allowed. */
+const days = { type: 'number', minimum: 0, maximum: 36_500 } as const
+
+/** One rule of retention. */
+const retentionRule = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['name'],
+  properties: {
+    name: { ...text, default: '', description: 'What plans and jobs call it.' },
+    repositories: { type: 'array', items: text, minItems: 1, default: ['**'], description: 'Globs of repository names. Default: all.' },
+    tags: { type: 'array', items: text, minItems: 1, default: ['**'], description: 'Globs of the tags that it is about. Default: all.' },
+    keepNewest: { type: 'integer', minimum: 1, description: 'So many of these tags stay in each repository, those that were pushed last. Count. No default.' },
+    keepTags: { type: 'array', items: text, minItems: 1, description: 'Globs of those that stay. No default.' },
+    deleteOlderThanDays: { ...days, description: 'Those go that were pushed longer ago. Days; 0: all that nothing keeps. No default.' },
+    deleteNotPulledForDays: { ...days, description: 'Those go that were neither pulled nor pushed for longer. Days. No default.' },
+    deleteUntaggedAfterDays: { ...days, description: 'In these repositories, manifests go that no tag reaches and that were neither pushed nor pulled for longer. Days. No default.' }
+  }
+} as const
+
 /** How Delgate reaches the registry process, and what it may do to it. */
 const registry = {
   ...object,
@@ -125,6 +145,30 @@ const work = {
   }
 } as const
 
+/** Hours that may be none; fractions are allowed. */
+const hours = { type: 'number', minimum: 0, maximum: 87_600, default: 0 } as const
+
+/** What can be undone. */
+const trash = {
+  trash: {
+    ...object,
+    description: 'Keeping what was deleted for a time, so that it can be undone.',
+    properties: {
+      keepFor: {
+        ...object,
+        description: 'How long, by kind of deletion. What is kept takes room until then.',
+        properties: {
+          tag: { ...hours, description: 'Deletions of a tag. Hours; 0 keeps nothing. Default: 0.' },
+          manifest: { ...hours, description: 'Deletions by digest. Hours; 0 keeps nothing. Default: 0.' },
+          repository: { ...hours, description: 'Deletions of all tags of a repository, of a repository, or of all. Hours; 0 keeps nothing. Default: 0.' },
+          untagged: { ...hours, description: 'Manifests that no tag reaches, where a collection takes them. Hours; 0 keeps nothing. Default: 0.' }
+        }
+      },
+      maximumBytes: { type: 'integer', minimum: 0, description: 'When more than this is kept, the oldest goes. Bytes. Default: no limit.' }
+    }
+  }
+} as const
+
 /** What is written down about decisions, and who is told of deletions. */
 const records = {
   audit: {
@@ -204,7 +248,8 @@ export const settingsSchema = {
       ...object,
       description: 'What Delgate itself remembers.',
       properties: {
-        directory: { ...text, default: './data/delgate', description: 'Directory for jobs and secrets; created when missing. Default: ./data/delgate.' }
+        directory: { ...text, default: './data/delgate', description: 'Directory for jobs and secrets; created when missing. Default: ./data/delgate.' },
+        reserveBytes: { type: 'integer', minimum: 0, default: 4_194_304, description: 'Room that is kept in the state directory, so that deletions can be recorded on a full disk; 0 for none. Bytes. Default: 4194304.' }
       }
     },
     access: {
@@ -222,6 +267,14 @@ export const settingsSchema = {
       description: 'What may not be deleted, nor overwritten.',
       properties: {
         rules: { type: 'array', items: rule, default: [], description: 'Rules: name; repositories and tags (lists of globs: * within a segment, ** across; without tags, all of the repository); users for whom it does not hold; overwrite: true lets tags be pushed anew. Default: none.' }
+      }
+    },
+    retention: {
+      ...object,
+      description: 'Deleting what is old, or not used any more, by rules. What any rule keeps stays, whatever another says.',
+      properties: {
+        rules: { type: 'array', items: retentionRule, default: [], description: 'Rules: name; repositories and tags (lists of globs: * within a segment, ** across); keepNewest (count), keepTags (globs); deleteOlderThanDays, deleteNotPulledForDays (where a rule has both, both must hold), deleteUntaggedAfterDays (days). Default: none.' },
+        schedule: { ...text, description: 'When they are carried out, as a cron expression in local time, e.g. "30 4 * * *" (each day at 4:30); by request they always are. No default.' }
       }
     },
     referrers: { enum: ['purge', 'keep'], default: 'purge', description: 'What happens to signatures and other attachments of a deleted manifest: "purge" deletes them too, "keep" leaves them. Default: purge.' },
@@ -253,7 +306,23 @@ export const settingsSchema = {
         keepMaximum: { type: 'integer', minimum: 0, default: 10000, description: 'How many ended jobs are kept at most. Count. Default: 10000.' }
       }
     },
+    ...trash,
     ...records,
+    metrics: {
+      ...object,
+      description: 'Metrics for Prometheus, at /metrics. They name no repository.',
+      properties: {
+        enabled: { type: 'boolean', default: true, description: 'Whether there are any. Default: true.' },
+        access: { enum: ['open', 'interface'], default: 'open', description: 'Who may read them: "open" (everybody who reaches the port), "interface" (who may use Delgate\'s own interface). Default: open.' }
+      }
+    },
+    page: {
+      ...object,
+      description: 'The page for people, at /delgate/.',
+      properties: {
+        enabled: { type: 'boolean', default: true, description: 'Whether it is served. Default: true.' }
+      }
+    },
     trustProxy: {
       anyOf: [{ type: 'boolean' }, { type: 'array', items: text }],
       default: false,

@@ -2,7 +2,7 @@ import { LineCounter, isMap, isSeq, parseDocument } from 'yaml'
 import type { Document } from 'yaml'
 import { SetupError } from '../setup-error.js'
 import { nearest } from './nearest.js'
-import { OTHER_VARIABLES, VARIABLE_ALIASES, leaves } from './paths.js'
+import { CLIENT_VARIABLES, OTHER_VARIABLES, VARIABLE_ALIASES, leaves } from './paths.js'
 import type { Leaf, SchemaNode } from './paths.js'
 
 /** A settings tree as written, before it was checked. */
@@ -107,7 +107,7 @@ export function environmentSource (environment: Readonly<Record<string, string |
   const known = new Map<string, Leaf>(Object.entries(VARIABLE_ALIASES).map(([alias, key]) => [alias, byKey.get(key)!]))
   for (const leaf of leaves) known.set(leaf.variable, leaf) // after the aliases, so that the long name wins below
   for (const name of Object.keys(environment)) {
-    if (!name.startsWith('DELGATE_') || known.has(name) || (OTHER_VARIABLES as readonly string[]).includes(name)) continue
+    if (!name.startsWith('DELGATE_') || known.has(name) || ([...OTHER_VARIABLES, ...CLIENT_VARIABLES] as readonly string[]).includes(name)) continue
     throw new SetupError(`unknown environment variable ${name}${suggestion(nearest(name, [...known.keys(), ...OTHER_VARIABLES]))}`)
   }
   const tree: Tree = {}

@@ -24,7 +24,12 @@ export interface ExecuteOptions {
    * the registry makes a directory first and the file in it after, and would fail if it vanished in between.
    */
   readonly quiet: boolean
+  /** Takes the links of this plan instead of removing them, so that the deletion can be undone. */
+  readonly taker?: Taker | undefined
 }
+
+/** Where what a plan names goes: nowhere, or into the trash. */
+export type Taker = Pick<TreeWriter, 'remove'>
 
 /** How long manifest reads are waited for that began before, seconds. After that the layers are left to a later collection. */
 const READS_SECONDS = 5
@@ -41,15 +46,18 @@ export async function execute (plan: Plan, tree: TreeWriter, options: ExecuteOpt
 
 async function unlink (plan: Plan, tree: TreeWriter, options: ExecuteOptions): Promise<Receipt> {
   const { repository } = plan
-  let extent = await removeAll(tree, plan.tags.map(({ tag }) => paths.tagDirectory(repository, tag)))
+  const { taker = tree } = options
+  let extent = await removeAll(taker, plan.tags.map(({ tag }) => paths.tagDirectory(repository, tag)))
   plan.manifests.forEach(digest => { options.tombstones.buryManifest(repository, digest) })
-  extent = plus(extent, await removeAll(tree, manifestPaths(plan)))
+  extent = plus(extent, await removeAll(taker, manifestPaths(plan)))
   const settled = plan.layers.length === 0 || await options.reads.settled(repository, READS_SECONDS)
   const layers = plan.layers.filter(digest => settled && options.tombstones.buryLayer(repository, digest))
-  extent = plus(extent, await removeAll(tree, layers.map(digest => paths.layerDirectory(repository, digest))))
+  extent = plus(extent, await removeAll(taker, layers.map(digest => paths.layerDirectory(repository, digest))))
   const receipt = addToReceipt(EMPTY_RECEIPT, { ...named(plan), layerLinks: layers.map(digest => ({ repository, digest })), warnings: plan.warnings })
   if (options.quiet) extent = plus(extent, await removeDirectories({ ...plan, empties: plan.empties && layers.length === plan.layers.length }, tree))
-  return addToReceipt(receipt, { bytesFreed: extent.bytes, directories: extent.directories })
+  // Whoever records that it is done must not find it undone after a power cut.
+  await tree.flush()
+  return addToReceipt(receipt, { bytesFreed: extent.bytes, bytesInTrash: extent.inTrash ?? 0, directories: extent.directories })
 }
 
 /** What `execute` would report, with nothing changed; and the directories that would be gone. */
@@ -83,7 +91,7 @@ const manifestPaths = (plan: Plan): string[] => [
 const wholeRepository = (plan: Plan): string[] => [paths.manifestsDirectory(plan.repository), paths.layersDirectory(plan.repository), paths.uploadsDirectory(plan.repository)]
 
 /** Removes directories, some at a time: none of them holds another. When it fails, nothing is being removed any more. */
-async function removeAll (tree: TreeWriter, directories: readonly string[]): Promise<Extent> {
+async function removeAll (tree: Taker, directories: readonly string[]): Promise<Extent> {
   let extent = NOTHING
   await each(directories, async directory => {
     const removed = await tree.remove(directory)

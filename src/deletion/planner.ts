@@ -24,6 +24,7 @@ export function plan (state: RepositoryState, target: RepositoryTarget, options:
     case 'untagged': return planUntagged(state, options)
     case 'garbage': return unlessNothing(select(state, { tags: new Set(), manifests: [] }, options))
     case 'blob': return planBlob(state, target.digest, options)
+    case 'retention': return planRetention(state, target, options)
   }
 }
 
@@ -60,8 +61,8 @@ function planUntagged (state: RepositoryState, options: PlanOptions): Planned {
   }
 }
 
-/** What the tags that stay reach, and what is attached to that. */
-function tagged (state: RepositoryState, gone: ReadonlySet<Tag>, options: PlanOptions): Set<Digest> {
+/** What the tags that stay reach, what is attached to that, and what is just being pushed. */
+export function tagged (state: RepositoryState, gone: ReadonlySet<Tag>, options: Pick<PlanOptions, 'pushed'>): Set<Digest> {
   const reached = closure(state, [...state.tags].filter(([name]) => !gone.has(name)).flatMap(([, tag]) => pointedTo(tag)))
   for (let before = -1; before < reached.size;) {
     before = reached.size
@@ -71,6 +72,13 @@ function tagged (state: RepositoryState, gone: ReadonlySet<Tag>, options: PlanOp
     }
   }
   return reached
+}
+
+/** Unlike a request that names something, a run of rules may find nothing to do; what it could not decide on, it says. */
+function planRetention (state: RepositoryState, { tags, manifests, stay }: Extract<RepositoryTarget, { type: 'retention' }>, options: PlanOptions): Planned {
+  if (tags.size + manifests.size === 0) return { outcome: 'unknown' }
+  const plan = select(state, { tags, manifests: [...histories(state, tags), ...manifests], stay }, options)
+  return plan.tags.length + plan.manifests.length + plan.warnings.length === 0 ? { outcome: 'unknown' } : { outcome: 'planned', plan }
 }
 
 function planBlob (state: RepositoryState, digest: Digest, options: PlanOptions): Planned {

@@ -11,8 +11,10 @@ export interface Receipt {
   readonly directories: number
   /** Sizes of all removed files, links included. */
   readonly bytesFreed: number
-  /** What could have gone but is used, and by whom. */
-  readonly kept: ReadonlyArray<{ readonly digest: Digest, readonly by: readonly Keeper[] }>
+  /** Sizes of all files that the trash keeps, so that the deletion can be undone. */
+  readonly bytesInTrash: number
+  /** What could have gone but is used, and by whom; in a dry run with its size. */
+  readonly kept: ReadonlyArray<{ readonly digest: Digest, readonly by: readonly Keeper[], readonly bytes?: number }>
   readonly warnings: readonly string[]
 }
 
@@ -25,7 +27,7 @@ export function keptInRepository (plans: ReadonlyArray<{ readonly repository: Re
 
 type Lists = Omit<Receipt, 'counts'>
 
-export const EMPTY_RECEIPT: Receipt = withCounts({ tags: [], manifests: [], layerLinks: [], blobs: [], directories: 0, bytesFreed: 0, kept: [], warnings: [] })
+export const EMPTY_RECEIPT: Receipt = withCounts({ tags: [], manifests: [], layerLinks: [], blobs: [], directories: 0, bytesFreed: 0, bytesInTrash: 0, kept: [], warnings: [] })
 
 /** Adds what a later step removed. Of `kept`, the later word replaces the earlier. */
 export function addToReceipt (receipt: Receipt, more: Partial<Lists>): Receipt {
@@ -36,6 +38,7 @@ export function addToReceipt (receipt: Receipt, more: Partial<Lists>): Receipt {
     blobs: [...receipt.blobs, ...more.blobs ?? []],
     directories: receipt.directories + (more.directories ?? 0),
     bytesFreed: receipt.bytesFreed + (more.bytesFreed ?? 0),
+    bytesInTrash: receipt.bytesInTrash + (more.bytesInTrash ?? 0),
     kept: more.kept ?? receipt.kept,
     warnings: [...new Set([...receipt.warnings, ...more.warnings ?? []])]
   })

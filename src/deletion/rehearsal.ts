@@ -29,7 +29,7 @@ export async function rehearseDeletion (plans: readonly Plan[], parts: Rehearsal
     gone.push(...rehearsal.gone)
     receipt = addToReceipt(receipt, rehearsal.receipt)
   }
-  if (!plans.some(leavesGarbage)) return addToReceipt(receipt, { kept: keptInRepository(plans) })
+  if (!plans.some(leavesGarbage)) return addToReceipt(receipt, { kept: await withSizes(keptInRepository(plans), reader) })
   const byName = new Map(plans.map(plan => [plan.repository, plan]))
   const view = (state: RepositoryState): RepositoryState => without(state, byName.get(state.name))
   const references = await scanReferences(reader, view)
@@ -39,9 +39,19 @@ export async function rehearseDeletion (plans: readonly Plan[], parts: Rehearsal
     blobs: blobs.map(({ digest, bytes }) => ({ digest, bytes })),
     bytesFreed: blobs.reduce((sum, blob) => sum + blob.bytes, 0),
     directories: blobs.reduce((sum, blob) => sum + blob.directories, 0) + await reader.wouldEmpty(gone, plans.filter(plan => plan.empties).map(plan => paths.repositoryDirectory(plan.repository))),
-    kept: await parts.keptBy(plans, references, view),
+    kept: await withSizes(await parts.keptBy(plans, references, view), reader),
     warnings: [...references.warnings, ...references.blocking].map(damageText)
   })
+}
+
+/** How much stays: whoever decides about a deletion wants to see it beside what goes. */
+async function withSizes (kept: Receipt['kept'], reader: Pick<TreeReader, 'blobSize'>): Promise<Receipt['kept']> {
+  const sized = []
+  for (const one of kept) {
+    const bytes = await reader.blobSize(one.digest)
+    sized.push(bytes === undefined ? one : { ...one, bytes })
+  }
+  return sized
 }
 
 /** A repository as it is once its plan has been carried out. */

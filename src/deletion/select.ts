@@ -83,9 +83,9 @@ function unreached (state: RepositoryState, gone: ReadonlySet<Tag>, candidates: 
 }
 
 /** distribution-spec, "Referrers Tag Schema": the algorithm cut at 32 characters, the rest at 64. */
-const referrersTag = (digest: Digest): string => `${algorithmOf(digest).slice(0, 32)}-${hexOf(digest).slice(0, 64)}`
+export const referrersTag = (digest: Digest): string => `${algorithmOf(digest).slice(0, 32)}-${hexOf(digest).slice(0, 64)}`
 
-const COSIGN_SUFFIXES = ['', '.sig', '.att', '.sbom'] as const
+export const COSIGN_SUFFIXES = ['', '.sig', '.att', '.sbom'] as const
 
 /**
  * What hangs on manifests that go: manifests whose `subject` they are (OCI 1.1), the fallback tag `<alg>-<hex>`

@@ -4,22 +4,34 @@ import type { Access } from '../access/access.js'
 import type { AuditEntry } from '../audit/entry.js'
 import type { AuditLog } from '../audit/log.js'
 import { parseAuditQuery } from '../audit/query.js'
-import { jobNotQueued, jobUnknown, requestInvalid } from '../errors.js'
+import { crossSite, jobNotQueued, jobUnknown, requestInvalid } from '../errors.js'
 import { hasEnded, publicJob, repositoriesOf, type Job, type JobState } from '../jobs/job.js'
+import type { Undoer } from '../jobs/undoer.js'
+import type { Trash } from '../trash/trash.js'
 import { callerOf } from './caller.js'
-import type { Decision } from './decisions.js'
-import { authorise, deleteTarget, passBack, sendJob, type DeleteParts } from './delete.js'
+import { installCatalog, type CatalogRoutes } from './catalog.js'
+import { isCrossSite } from './cross-site.js'
+import { authorise, decide, deleteTarget, passBack, sendJob, type Deciding, type DeleteParts } from './delete.js'
 import { parseDeleteQuery, parseWait } from './prefer.js'
+import { installRetention, type RetentionApi } from './retention.js'
 import { queryOf } from './url.js'
 
 export interface ApiParts {
   readonly deletes: DeleteParts
   readonly access: Access
+  readonly catalog: CatalogRoutes['catalog']
   readonly audit: Pick<AuditLog, 'query'>
+  readonly trash: Pick<Trash, 'repositories' | 'empty'>
+  readonly undoer: Pick<Undoer, 'undo'>
+  readonly retention: RetentionApi
   /** Cancels a job that is queued; `undefined` when it is not. */
   readonly cancel: (id: string) => Promise<Job | undefined>
+  /** From which a browser may change something: see `isCrossSite`. */
+  readonly origins: readonly string[]
   /** What `GET status` shows. */
   readonly status: () => object
+  /** The OpenAPI document of all this. */
+  readonly document: () => object
 }
 
 const STATES: readonly JobState[] = ['queued', 'running', 'done', 'failed', 'cancelled']
@@ -30,13 +42,18 @@ const LIMIT_MAXIMUM = 1000
 export function installApi (app: FastifyInstance, parts: ApiParts): void {
   void app.register(async api => {
     api.addHook('onRequest', async (request, reply) => {
+      if (request.method !== 'GET' && isCrossSite(request.headers, parts.origins)) throw crossSite()
       const verdict = await parts.access.enter(callerOf(request))
       if (verdict.outcome === 'refused') await passBack(reply, verdict.answer)
     })
     installJobs(api, parts)
     installCollections(api, parts)
     api.get('/status', async () => parts.status())
+    api.get('/openapi.json', async () => parts.document())
+    installCatalog(api, parts)
     installAudit(api, parts)
+    installTrash(api, parts)
+    installRetention(api, parts)
     api.delete('/repositories', async (request, reply) => {
       const { confirm, dryRun } = parseDeleteQuery(queryOf(request.raw.url!), ['confirm', 'dry-run'])
       if (confirm !== 'all') throw requestInvalid('this deletes every repository; add ?confirm=all')
@@ -45,7 +62,7 @@ export function installApi (app: FastifyInstance, parts: ApiParts): void {
   }, { prefix: '/delgate/v1' })
 }
 
-function installJobs (api: FastifyInstance, { deletes, access, cancel }: ApiParts): void {
+function installJobs (api: FastifyInstance, { deletes, access, undoer, cancel }: ApiParts): void {
   const { store, closing, decisions } = deletes
   const isShown = async (request: FastifyRequest, job: Job): Promise<boolean> => await access.sees(repositoriesOf(job), callerOf(request))
   /** What somebody may not see is not told apart from what does not exist. */
@@ -68,12 +85,35 @@ function installJobs (api: FastifyInstance, { deletes, access, cancel }: ApiPart
   })
   api.post('/jobs/:id/cancel', async (request, reply) => {
     const job = await find(request)
-    const asker = await authorise(request, reply, repositoriesOf(job), deletes, { action: 'cancel', target: job.target })
+    // A collection that waits names no repository yet, and is about all of them.
+    const all = job.target.type === 'garbage' || job.target.type === 'untagged' ? await deletes.deleter.repositories(job.target) : []
+    const asker = await authorise(request, reply, [...new Set([...repositoriesOf(job), ...all])], deletes, { action: 'cancel', target: job.target })
     if (asker === undefined) return
     const cancelled = await cancel(job.id)
     if (cancelled === undefined) throw jobNotQueued(job.id, (store.get(job.id) ?? job).state)
     await decisions.cancelled(request, cancelled, asker.user)
     await reply.send(publicJob(cancelled))
+  })
+  api.post('/jobs/:id/undo', async (request, reply) => {
+    const job = await find(request)
+    const decision: Deciding = { action: 'undo', target: job.target }
+    const asker = await authorise(request, reply, repositoriesOf(job), deletes, decision)
+    if (asker === undefined) return
+    decision.user = asker.user
+    const undoing = await decide(request, decision, deletes, async () => await undoer.undo(job.id, asker))
+    await decisions.accepted(request, decision, undoing)
+    await sendJob(reply, undoing, undefined, deletes)
+  })
+}
+
+/** Whoever empties the trash must be allowed to delete wherever something is kept of. */
+function installTrash (api: FastifyInstance, { deletes, trash }: ApiParts): void {
+  api.post('/trash/empty', async (request, reply) => {
+    const asker = await authorise(request, reply, trash.repositories(), deletes, { action: 'empty-trash', target: { type: 'trash' } })
+    if (asker === undefined) return
+    const emptied = await trash.empty()
+    await deletes.decisions.emptied(request, emptied.bytesFreed, asker.user)
+    await reply.send(emptied)
   })
 }
 
@@ -82,22 +122,16 @@ function installCollections (api: FastifyInstance, { deletes }: ApiParts): void 
   api.post<{ Body: { untagged?: boolean } | undefined }>('/collections', { schema: { body: { anyOf: [body, { type: 'null' }] } } }, async (request, reply) => {
     const wait = parseWait(request.headers.prefer)
     const target = { type: request.body?.untagged === true ? 'untagged' : 'garbage' } as const
-    const decision: { user?: string | undefined } & Decision = { action: 'collect', target }
-    const leave = await deletes.admission.enter('write')
-    let job: Job
-    try {
+    const decision: Deciding = { action: 'collect', target }
+    const job = await decide(request, decision, deletes, async () => {
       // Both remove links that a repository still has, so both need the right to delete there.
       const repositories = await deletes.deleter.repositories(target)
       const asker = await authorise(request, reply, repositories, deletes, decision)
-      if (asker === undefined) return
+      if (asker === undefined) return undefined
       decision.user = asker.user
-      job = await deletes.deleter.collect(target, asker)
-    } catch (error) {
-      await deletes.decisions.refused(request, decision, error)
-      throw error
-    } finally {
-      leave()
-    }
+      return await deletes.deleter.collect(target, asker)
+    })
+    if (job === undefined) return
     await deletes.decisions.accepted(request, decision, job)
     await sendJob(reply, job, wait, deletes)
   })
@@ -106,13 +140,13 @@ function installCollections (api: FastifyInstance, { deletes }: ApiParts): void 
 /** A caller sees what is about repositories in which it could delete; what is about all of them, if it could in all. */
 function installAudit (api: FastifyInstance, { audit, access, deletes }: ApiParts): void {
   api.get('/audit', async request => {
-    const { entries, next } = await audit.query(parseAuditQuery(queryOf(request.raw.url!)))
+    const { entries, ...rest } = await audit.query(parseAuditQuery(queryOf(request.raw.url!)))
     const shown: AuditEntry[] = []
     for (const entry of entries) {
       const repositories = 'repository' in entry.target ? [entry.target.repository] : access.isOpen ? [] : await deletes.deleter.repositories({ type: 'everything' })
       if (await access.sees(repositories, callerOf(request))) shown.push(entry)
     }
-    return { entries: shown, ...(next === undefined ? {} : { next }) }
+    return { entries: shown, ...rest }
   })
 }
 

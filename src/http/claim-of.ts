@@ -1,8 +1,10 @@
 /** What a request of a push relies on, and which requests are such. */
 import type { FastifyRequest } from 'fastify'
+import { requestInvalid } from '../errors.js'
 import { parseDigest, type Digest } from '../oci/digest.js'
 import { parseRepositoryName, type RepositoryName } from '../oci/name.js'
 import type { Route } from '../oci/route.js'
+import { parseUploadQuery } from '../oci/upload-query.js'
 import type { Traffic } from '../traffic/admission.js'
 import { queryOf } from './url.js'
 
@@ -19,19 +21,32 @@ export function trafficOf (method: string, route: Route): Traffic {
   return route.kind === 'blob' && method === 'GET' ? 'download' : 'read'
 }
 
-/** The digest that a request claims: HEAD blob, mount, and the commit of an upload. */
-export function claimOf (request: FastifyRequest, route: Route): Digest | undefined {
-  if (route.kind === 'blob') return request.method === 'HEAD' ? route.digest : undefined
-  if (route.kind !== 'uploads' && route.kind !== 'upload') return undefined
-  const query = new URLSearchParams(queryOf(request.raw.url!))
-  return parseDigest(query.get('digest') ?? query.get('mount') ?? undefined)
+/** A cross-repository mount (distribution-spec, "Mounting a blob from another repository"). */
+export interface Mount {
+  readonly from: RepositoryName
+  readonly digest: Digest
 }
 
-/** A cross-repository mount (distribution-spec, "Mounting a blob from another repository"). */
-export function mountOf (request: FastifyRequest, route: Route): { readonly from: RepositoryName, readonly digest: Digest } | undefined {
-  if (request.method !== 'POST' || route.kind !== 'uploads') return undefined
-  const query = new URLSearchParams(queryOf(request.raw.url!))
-  const digest = parseDigest(query.get('mount') ?? undefined)
-  const from = parseRepositoryName(query.get('from') ?? '')
-  return digest === undefined || from === undefined ? undefined : { from, digest }
+/** What a request relies on. */
+export interface Claimed {
+  /** HEAD of a blob, mount, or the commit of an upload. */
+  readonly digest?: Digest | undefined
+  /** `unknown`: nothing that can be mounted. */
+  readonly mount?: Mount | 'unknown'
+}
+
+/**
+ * What a request claims. Only a PUT commits an upload, only a POST mounts, both under an upload's id too
+ * (distribution, registry/handlers/blobupload.go). distribution does not look at the digest of a POST, but the specification
+ * lets it be answered with 201.
+ * @throws CodedError 400 when the registry may read the query differently
+ */
+export function claimedBy (request: FastifyRequest, route: Route): Claimed {
+  if (route.kind === 'blob') return request.method === 'HEAD' ? { digest: route.digest } : {}
+  if ((route.kind !== 'uploads' && route.kind !== 'upload') || (request.method !== 'PUT' && request.method !== 'POST')) return {}
+  const { digest, mount, from } = parseUploadQuery(queryOf(request.raw.url!))
+  if (request.method === 'PUT' || mount === undefined || from === undefined) return { digest: parseDigest(digest) }
+  if (digest !== undefined) throw requestInvalid('the query names a digest and a mount')
+  const mounted = { digest: parseDigest(mount), from: parseRepositoryName(from) }
+  return mounted.digest === undefined || mounted.from === undefined ? { mount: 'unknown' } : { digest: mounted.digest, mount: mounted as Mount }
 }

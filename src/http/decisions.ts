@@ -1,14 +1,13 @@
 /** Writes down what was decided about a request that deletes, or would overwrite: see src/audit. */
 import type { FastifyRequest } from 'fastify'
-import type { Action, Who } from '../audit/entry.js'
+import type { Action, AuditEntry, Who } from '../audit/entry.js'
 import type { AuditLog } from '../audit/log.js'
-import type { Target } from '../deletion/target.js'
 import { CodedError } from '../errors.js'
 import type { Job } from '../jobs/job.js'
 
 export interface Decision {
   readonly action: Action
-  readonly target: Target
+  readonly target: AuditEntry['target']
   /** Who the caller is, as far as it was verified. */
   readonly user?: string | undefined
 }
@@ -26,6 +25,11 @@ export class Decisions {
   /** A queued job was cancelled. */
   async cancelled (request: FastifyRequest, job: Job, user: string | undefined): Promise<void> {
     await this.log.record({ action: 'cancel', outcome: 'cancelled', who: whoOf(request, user), target: job.target, job: job.id })
+  }
+
+  /** The trash was emptied. @param bytes freed */
+  async emptied (request: FastifyRequest, bytes: number, user: string | undefined): Promise<void> {
+    await this.log.record({ action: 'empty-trash', outcome: 'done', who: whoOf(request, user), target: { type: 'trash' }, status: 200, bytes })
   }
 
   /** It is not carried out: by an error, or by the registry's own refusal. */

@@ -2,9 +2,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Access } from '../access/access.js'
 import type { Receipt } from '../deletion/receipt.js'
-import type { Target } from '../deletion/target.js'
 import { CodedError, blobUnknown, denied, isProtected, manifestUnknown, nameUnknown, unsupported } from '../errors.js'
-import type { Asker, Deleter } from '../jobs/deleter.js'
+import type { Asker, Deleter, NamedTarget } from '../jobs/deleter.js'
 import { hasEnded, publicJob, type Job } from '../jobs/job.js'
 import type { JobStore } from '../jobs/store.js'
 import type { RepositoryName } from '../oci/name.js'
@@ -32,7 +31,7 @@ export interface DeleteParts {
 export const jobLocation = (id: string): string => `/delgate/v1/jobs/${id}`
 
 /** The deletion that a route asks for; `undefined` when the registry should answer. */
-export function targetOf (route: Route, recursive: boolean): Target | undefined {
+export function targetOf (route: Route, recursive: boolean): NamedTarget | undefined {
   switch (route.kind) {
     case 'manifest': return 'tag' in route.reference
       ? { type: 'tag', repository: route.repository, tag: route.reference.tag }
@@ -58,30 +57,44 @@ export async function handleDelete (request: FastifyRequest, reply: FastifyReply
 }
 
 /** Carries out one deletion for a caller, if the registry lets the caller delete everywhere that it touches. */
-export async function deleteTarget (request: FastifyRequest, reply: FastifyReply, target: Target, dryRun: boolean, parts: DeleteParts): Promise<void> {
+export async function deleteTarget (request: FastifyRequest, reply: FastifyReply, target: NamedTarget, dryRun: boolean, parts: DeleteParts): Promise<void> {
   const wait = parseWait(request.headers.prefer)
-  const leave = await parts.admission.enter('write')
-  const decision: { user?: string | undefined } & Decision = { action: 'delete', target }
-  let job: Job
-  try {
+  const decision: Deciding = { action: 'delete', target }
+  const noted = dryRun ? undefined : decision
+  const job = await decide(request, noted, parts, async () => {
     const repositories = await parts.deleter.repositories(target)
-    const asker = await authorise(request, reply, repositories, parts, dryRun ? undefined : decision)
-    if (asker === undefined) return
+    const asker = await authorise(request, reply, repositories, parts, noted)
+    if (asker === undefined) return undefined
     if (dryRun) return await sendRehearsal(reply, await parts.deleter.rehearse(target, asker), target)
     decision.user = asker.user
     for (const repository of repositories) parts.dropPulls(request, repository)
     const accepted = await parts.deleter.accept(target, repositories, asker)
     if (accepted.outcome !== 'accepted') throw refusal(accepted, target)
-    job = accepted.job
+    return accepted.job
+  })
+  if (job === undefined) return
+  await parts.decisions.accepted(request, decision, job)
+  request.log.info({ jobId: job.id, target }, 'deletion accepted')
+  await sendJob(reply, job, wait, parts)
+}
+
+/** A decision of which it is not known yet who the caller is. */
+export type Deciding = { user?: string | undefined } & Decision
+
+/**
+ * Does something that changes what is stored: once writes are admitted, and when it fails, that is written down.
+ * @param decision what it is about; nothing is written down where it is left out
+ */
+export async function decide<T> (request: FastifyRequest, decision: Decision | undefined, { admission, decisions }: Pick<DeleteParts, 'admission' | 'decisions'>, work: () => Promise<T>): Promise<T> {
+  const leave = await admission.enter('write')
+  try {
+    return await work()
   } catch (error) {
-    if (!dryRun) await parts.decisions.refused(request, decision, error)
+    if (decision !== undefined) await decisions.refused(request, decision, error)
     throw error
   } finally {
     leave()
   }
-  await parts.decisions.accepted(request, decision, job)
-  request.log.info({ jobId: job.id, target }, 'deletion accepted')
-  await sendJob(reply, job, wait, parts)
 }
 
 /**
@@ -102,7 +115,7 @@ export async function authorise (request: FastifyRequest, reply: FastifyReply, r
     }
     user = verdict.user
   }
-  return { authorization: caller.authorization, user, by: whoOf(request, user) }
+  return { authorization: caller.authorization, user, by: whoOf(request, user), traceparent: caller.traceparent }
 }
 
 /** The registry's own answer, with its challenge. */
@@ -143,12 +156,12 @@ async function ended (job: Job, seconds: number, { store, closing }: Pick<Delete
 
 type Refused = Exclude<Awaited<ReturnType<Deleter['accept']>>, { outcome: 'accepted' }>
 
-async function sendRehearsal (reply: FastifyReply, rehearsed: { outcome: 'rehearsed', receipt: Receipt } | Refused, target: Target): Promise<void> {
+async function sendRehearsal (reply: FastifyReply, rehearsed: { outcome: 'rehearsed', receipt: Receipt } | Refused, target: NamedTarget): Promise<undefined> {
   if (rehearsed.outcome !== 'rehearsed') throw refusal(rehearsed, target)
   await reply.code(200).send({ dryRun: true, target, receipt: rehearsed.receipt })
 }
 
-function refusal (refused: Refused, target: Target): CodedError {
+function refusal (refused: Refused, target: NamedTarget): CodedError {
   if (refused.outcome === 'unknown') return unknown(target)
   if (refused.outcome === 'protected') return isProtected(refused.by.rule, refused.by.repository, refused.by.tag)
   if (refused.damage !== undefined) {
@@ -159,7 +172,7 @@ function refusal (refused: Refused, target: Target): CodedError {
   return denied(`${what} ${refused.by} (${tags}); delete that first`, { by: refused.by, tags: refused.tags })
 }
 
-function unknown (target: Target): CodedError {
+function unknown (target: NamedTarget): CodedError {
   switch (target.type) {
     case 'tag': return manifestUnknown(target.repository, target.tag)
     case 'manifest': return manifestUnknown(target.repository, target.digest)

@@ -1,14 +1,18 @@
 /** Everything under `/v2/`: forwarded to the registry as it came, except for the deletions. */
 import httpProxy from '@fastify/http-proxy'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { classify } from '../oci/route.js'
+import { requestInvalid } from '../errors.js'
+import { classify, type Route } from '../oci/route.js'
+import { isForm } from '../oci/upload-query.js'
 import type { Answered } from '../registry/exchange.js'
-import { kAnswered, kResumable, type Upstream } from '../registry/upstream.js'
+import { kAnswered, kRepeatable, kResumable, type Upstream } from '../registry/upstream.js'
+import { isRead } from './claim-of.js'
 import { handleDelete, type DeleteParts } from './delete.js'
 import { answer, upstreamError } from './errors.js'
 import type { Gate } from './gate.js'
 import type { Changes, UpstreamAnswer } from './passage.js'
 import { clientOrigin, rewriteLink, rewriteLocation, type LocationRules } from './location.js'
+import { traceOf } from './trace.js'
 import { pathOf } from './url.js'
 
 export interface ProxyParts {
@@ -22,13 +26,13 @@ export interface ProxyParts {
   readonly encrypted: boolean
 }
 
-type Headers = Record<string, string | string[] | undefined> & { [kAnswered]?: Answered, [kResumable]?: true }
+type Headers = Record<string, string | string[] | undefined> & { [kAnswered]?: Answered, [kResumable]?: true, [kRepeatable]?: true }
 
 const kContentType = Symbol('content type')
 /** Stands in for a content type, which is put right when the headers are rewritten. */
 const UNTYPED = 'application/octet-stream'
-const kDownload = Symbol('download')
-type Typed = FastifyRequest['raw'] & { [kContentType]?: string, [kDownload]?: true }
+const kReading = Symbol('reading')
+type Typed = FastifyRequest['raw'] & { [kContentType]?: string, [kReading]?: typeof kResumable | typeof kRepeatable }
 
 /** Installs the proxy. */
 export function installProxy (app: FastifyInstance, parts: ProxyParts): void {
@@ -94,12 +98,21 @@ function changed<Options extends object> (options: Options, { body, bare }: Chan
 /** @returns whether the request goes on to the registry */
 function route (request: FastifyRequest, reply: FastifyReply, parts: ProxyParts): Promise<boolean> | true {
   const classified = classify(pathOf(request.raw.url!))
-  if (classified.kind === 'blob' && request.method === 'GET') (request.raw as Typed)[kDownload] = true
+  if ((classified.kind === 'blob' || classified.kind === 'manifest') && isRead(request.method)) {
+    (request.raw as Typed)[kReading] = classified.kind === 'blob' && request.method === 'GET' ? kResumable : kRepeatable
+  }
   const enter = (): Promise<boolean> | true => parts.gate.enter(request, reply, classified)?.then(() => !reply.raw.destroyed) ?? true
   // What is not understood is not guarded either: it may be read, but not written.
   if (classified.kind === 'invalid' && !['GET', 'HEAD', 'OPTIONS'].includes(request.method)) throw classified.error
+  if (isHiddenInForm(request, classified)) throw requestInvalid('the registry would read this body as a form: send it as application/octet-stream')
   if (request.method !== 'DELETE') return enter()
   return handleDelete(request, reply, classified, parts.deletes).then(async isHandled => !isHandled && await enter())
+}
+
+/** Whether the registry would look for what an upload commits or mounts in the body, where the gate does not look. It does not find any content then. */
+function isHiddenInForm ({ method, raw }: FastifyRequest, { kind }: Route): boolean {
+  if ((kind !== 'uploads' && kind !== 'upload') || !['POST', 'PUT', 'PATCH'].includes(method) || !isForm((raw as Typed)[kContentType])) return false
+  return raw.headers['transfer-encoding'] !== undefined || Number(raw.headers['content-length'] ?? 0) !== 0
 }
 
 /**
@@ -108,8 +121,11 @@ function route (request: FastifyRequest, reply: FastifyReply, parts: ProxyParts)
  */
 function requestHeaders (request: FastifyRequest, headers: Headers, answered: Answered | undefined, isWhole: boolean): Headers {
   if (answered !== undefined) headers[kAnswered] = answered
-  if ((request.raw as Typed)[kDownload] === true) headers[kResumable] = true
+  const reading = (request.raw as Typed)[kReading]
+  if (reading !== undefined) headers[reading] = true
   headers.host = request.headers.host ?? headers.host
+  const trace = traceOf(request)
+  if (trace !== undefined) Object.assign(headers, trace)
   const type = (request.raw as Typed)[kContentType]
   if (type !== undefined) headers['content-type'] = type
   if (isWhole) {

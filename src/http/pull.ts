@@ -6,6 +6,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { manifestUnknown, type CodedError } from '../errors.js'
 import { parseDigest, type Digest } from '../oci/digest.js'
 import type { RepositoryName } from '../oci/name.js'
+import type { Reference } from '../oci/route.js'
 import type { Pulls } from '../traffic/pulls.js'
 import type { Reads } from '../traffic/reads.js'
 import { isRead } from './claim-of.js'
@@ -25,7 +26,12 @@ export interface PullParts {
   readonly lists: (manifest: Digest, later: (lists: readonly Digest[]) => void) => readonly Digest[] | undefined
   /** A manifest as it is stored, whoever links it; `undefined` when it is not. */
   readonly stored: (manifest: Digest) => Promise<StoredManifest | undefined>
+  /** A client got a manifest, or was told what it is; of its digest, where the registry said that. */
+  readonly pulled: (repository: RepositoryName, reference: Reference, digest: Digest | undefined) => void
 }
+
+/** What `docker pull` gets of an image that it has: a HEAD that is answered, or a GET that says that nothing has changed. */
+const PULLED = new Set([200, 304])
 
 /** A manifest of a repository. */
 interface Named { readonly repository: RepositoryName, readonly digest: Digest }
@@ -49,9 +55,11 @@ export class PullGate {
   /** The registry has answered, and the answer goes to the client. The read is over once the pull's leases are taken. */
   answered ({ method }: FastifyRequest, passage: Passage, upstream: UpstreamAnswer): void {
     const { route, client, readEnded = () => {} } = passage
-    if (route.kind !== 'manifest' || method !== 'GET' || upstream.statusCode !== 200) return readEnded()
-    const { pulls, lists } = this.parts
+    if (route.kind !== 'manifest' || !isRead(method) || !PULLED.has(upstream.statusCode)) return readEnded()
+    const { pulls, lists, pulled } = this.parts
     const digest = 'digest' in route.reference ? route.reference.digest : parseDigest(headerOf(upstream, 'docker-content-digest'))
+    pulled(route.repository, route.reference, digest)
+    if (method !== 'GET' || upstream.statusCode !== 200) return readEnded()
     if (digest === undefined || pulls.renew(route.repository, client, digest)) return readEnded()
     const begin = (listed: readonly Digest[]): void => {
       pulls.begin(route.repository, client, digest, listed)

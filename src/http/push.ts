@@ -10,7 +10,7 @@ import type { Presence } from '../storage/presence.js'
 import type { Sessions } from '../traffic/sessions.js'
 import type { Tombstones } from '../traffic/tombstones.js'
 import { readManifest } from './body.js'
-import { claimOf, isRead, mountOf } from './claim-of.js'
+import { claimedBy, isRead } from './claim-of.js'
 import type { Overwrites } from './overwrite.js'
 import { headerOf, type Passage, type UpstreamAnswer } from './passage.js'
 
@@ -37,13 +37,11 @@ export class Pushes {
     const { claims, presence } = this.parts
     const { route, client } = passage
     if (route.kind === 'manifest' && request.method === 'PUT') return await this.#beginManifest(request, passage, repository)
-    const mount = mountOf(request, route)
-    if (mount !== undefined) {
-      passage.ends.push(await claims.beginMount(mount.from, mount.digest))
-      // What is not there is not mounted, whatever the registry remembers: without the query, an upload begins.
-      if (!await presence.layer(mount.from, mount.digest)) passage.changes = { bare: true }
-    }
-    const digest = passage.changes.bare === true ? undefined : claimOf(request, route)
+    const { mount, ...claimed } = claimedBy(request, route)
+    if (mount !== undefined && mount !== 'unknown') passage.ends.push(await claims.beginMount(mount.from, mount.digest))
+    // What is not there is not mounted, whatever the registry remembers: without the query, an upload begins.
+    if (mount === 'unknown' || (mount !== undefined && !await presence.layer(mount.from, mount.digest))) passage.changes = { bare: true }
+    const digest = passage.changes.bare === true ? undefined : claimed.digest
     const claim = await claims.begin(repository, client, digest, !isRead(request.method))
     passage.claim = { ...claim, digest }
     passage.ends.push(claim.end)

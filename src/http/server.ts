@@ -2,6 +2,7 @@
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import { CodedError } from '../errors.js'
 import { answer, installErrors } from './errors.js'
+import { Farewell } from './farewell.js'
 import { createListener, type ListenerSettings } from './listener.js'
 
 export interface ServerSettings extends ListenerSettings {
@@ -26,6 +27,8 @@ export function createServer (settings: ServerSettings, logger: FastifyBaseLogge
     clientErrorHandler: clientError
   })
   installErrors(app)
+  const farewell = new Farewell(app.server)
+  app.addHook('preClose', async () => { farewell.begin() })
   return app
 }
 

@@ -3,7 +3,9 @@ import { randomBytes } from 'node:crypto'
 import type { Plan } from '../deletion/plan.js'
 import { EMPTY_RECEIPT, type Receipt } from '../deletion/receipt.js'
 import type { Target } from '../deletion/target.js'
-import type { RepositoryName } from '../oci/name.js'
+import type { Digest } from '../oci/digest.js'
+import type { RepositoryName, Tag } from '../oci/name.js'
+import type { Restored } from '../trash/undo.js'
 
 export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled'
 
@@ -28,12 +30,31 @@ export interface By {
   readonly agent?: string
 }
 
+/** Why a rule let a tag, or a manifest without a tag, go. */
+export interface Decided {
+  readonly repository: RepositoryName
+  readonly tag?: Tag
+  readonly digest?: Digest
+  readonly rule?: string
+  readonly reason: string
+}
+
+/** What the trash has of a job. */
+export interface JobTrash {
+  /** `kept`: it can be undone; `undone`: it was; `purged`: time or room was up, or somebody emptied the trash. */
+  readonly state: 'kept' | 'undone' | 'purged'
+  /** How long it is kept, ISO 8601. */
+  readonly until: string
+}
+
 export interface Job {
   readonly id: string
-  readonly kind: 'delete' | 'collection'
+  readonly kind: 'delete' | 'collection' | 'undo'
   readonly target: Target
   /** Nobody for what Delgate does by itself. */
   readonly by?: By
+  /** The trace of the request that asked for it (W3C Trace Context), where requests are traced. Not shown. */
+  readonly traceparent?: string
   readonly state: JobState
   readonly phase: JobPhase
   /** ISO 8601. */
@@ -41,6 +62,12 @@ export interface Job {
   readonly startedAt?: string
   readonly endedAt?: string
   readonly receipt: Receipt
+  /** Where its kind of deletion is kept. */
+  readonly trash?: JobTrash
+  /** Id of the job that this one undoes. */
+  readonly undoes?: string
+  /** What that brought back. */
+  readonly restored?: Restored
   readonly error?: JobError
   /** How often the collection was tried. */
   readonly attempts: number
@@ -50,14 +77,16 @@ export interface Job {
   readonly unlinked: boolean
   /** A collection has done all but what running pushes relied on. */
   readonly leftovers: boolean
+  /** Of a run of the retention rules: why what it planned to remove was to go. */
+  readonly decided?: readonly Decided[]
   /** What was decided, one plan a repository: what an interrupted run is finished from. Not shown. */
   readonly plans: readonly Plan[]
 }
 
 /** A new job. Ids sort by the time of creation. */
-export function newJob (kind: Job['kind'], target: Target, plans: readonly Plan[], by?: By): Job {
+export function newJob (kind: Job['kind'], target: Target, plans: readonly Plan[], by?: By, traceparent?: string): Job {
   const id = `${Date.now().toString(36).padStart(9, '0')}-${randomBytes(4).toString('hex')}`
-  return { id, kind, target, ...(by === undefined ? {} : { by }), state: 'running', phase: 'unlink', createdAt: new Date().toISOString(), receipt: EMPTY_RECEIPT, attempts: 0, unlinked: false, leftovers: false, plans }
+  return { id, kind, target, ...(by === undefined ? {} : { by }), ...(traceparent === undefined ? {} : { traceparent }), state: 'running', phase: 'unlink', createdAt: new Date().toISOString(), receipt: EMPTY_RECEIPT, attempts: 0, unlinked: false, leftovers: false, plans }
 }
 
 /** Whether nothing more will happen to the job. A failed one that will be tried again has ended for those who wait. */
@@ -66,9 +95,12 @@ export const hasEnded = (job: Job): boolean => job.state === 'done' || job.state
 /** Whether something is still owed: the journal keeps it until this is false. */
 export const isOpen = (job: Job): boolean => job.state === 'queued' || job.state === 'running' || (job.state === 'failed' && job.nextAttemptAt !== undefined)
 
+/** Until when what it unlinks goes into the trash, milliseconds since the epoch. */
+export const keepUntilOf = ({ trash }: Job): number | undefined => trash?.state === 'kept' ? Date.parse(trash.until) : undefined
+
 /** What clients see. */
-export function publicJob (job: Job): Omit<Job, 'plans' | 'unlinked' | 'leftovers'> {
-  const { plans: _, unlinked: __, leftovers: ___, ...shown } = job
+export function publicJob (job: Job): Omit<Job, 'plans' | 'unlinked' | 'leftovers' | 'traceparent'> {
+  const { plans: _, unlinked: __, leftovers: ___, traceparent: ____, ...shown } = job
   return shown
 }
 

@@ -5,7 +5,7 @@
 import type { Collection, CollectionOutcome, CollectionPhase, CollectionRequest } from '../collection/request.js'
 import { addToReceipt } from '../deletion/receipt.js'
 import type { CallerCredentials } from './credentials.js'
-import { isOpen, type Job, type JobPhase } from './job.js'
+import { isOpen, keepUntilOf, type Job, type JobPhase } from './job.js'
 import type { JobStore } from './store.js'
 
 export interface RunnerSettings {
@@ -182,6 +182,7 @@ export class JobRunner {
       since: Date.parse(job.createdAt),
       unlinked: job.unlinked,
       ...(job.target.type === 'garbage' || job.target.type === 'untagged' ? { tidy: job.target.type } : {}),
+      keepUntil: keepUntilOf(job),
       leftovers: job.leftovers,
       authorization: this.credentials?.of(job.id)
     }

@@ -6,7 +6,8 @@ import { EventEmitter } from 'node:events'
 import { mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Digest } from '../oci/digest.js'
-import { isOpen, type Job } from './job.js'
+import { isOpen, type Job, type JobState } from './job.js'
+import type { Reserve } from './reserve.js'
 
 export interface JobStoreLimits {
   /** Ended jobs are forgotten after this many days. */
@@ -15,8 +16,12 @@ export interface JobStoreLimits {
   readonly keepMaximum: number
 }
 
+/** Between two tries to take a job off the disk that was refused, milliseconds. */
+const WITHDRAW_MS = 500
 const SUFFIX = '.json'
 const TEMPORARY = '.tmp'
+/** How a file system says that it is full: the disk, or what this user may have of it. */
+const FULL: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT'])
 /** No job's id. */
 const ALL = Symbol('all jobs')
 
@@ -26,17 +31,21 @@ export class JobStore {
   readonly #open = new Set<string>()
   /** Writes of one job follow each other. */
   readonly #writes = new Map<string, Promise<void>>()
+  /** Jobs that somebody was told do not exist, and that may be on the disk: the next start would carry them out. */
+  readonly #refused = new Set<string>()
+  #withdrawing: NodeJS.Timeout | undefined
   readonly #events = new EventEmitter().setMaxListeners(0)
 
-  private constructor (private readonly directory: string, private readonly limits: JobStoreLimits) {}
+  private constructor (private readonly directory: string, private readonly limits: JobStoreLimits, private readonly reserve: Pick<Reserve, 'release' | 'restore'> | undefined) {}
 
   /**
    * Opens the journal, making its directory where there is none.
    * @param onDamage told of files that are no jobs; they stay where they are
+   * @param reserve room that is given up where the disk is full
    */
-  static async open (directory: string, limits: JobStoreLimits, onDamage: (file: string, error: unknown) => void): Promise<JobStore> {
+  static async open (directory: string, limits: JobStoreLimits, onDamage: (file: string, error: unknown) => void, reserve?: Pick<Reserve, 'release' | 'restore'>): Promise<JobStore> {
     await mkdir(directory, { recursive: true })
-    const store = new JobStore(directory, limits)
+    const store = new JobStore(directory, limits, reserve)
     for (const file of (await readdir(directory)).sort()) {
       // What a crash left of a write that was not finished: the state before it is in the file itself.
       if (file.endsWith(TEMPORARY)) await rm(join(directory, file), { force: true })
@@ -57,6 +66,13 @@ export class JobStore {
   /** All jobs, the newest first. */
   list (): Job[] { return [...this.#jobs.values()].sort((a, b) => a.id < b.id ? 1 : -1) }
 
+  /** How many jobs are in each state. */
+  counts (): Record<JobState, number> {
+    const counts = { queued: 0, running: 0, done: 0, failed: 0, cancelled: 0 }
+    for (const { state } of this.#jobs.values()) counts[state]++
+    return counts
+  }
+
   /** Jobs that something is still owed to, the oldest first. */
   open (): Job[] { return [...this.#open].map(id => this.#jobs.get(id)!) }
 
@@ -65,10 +81,14 @@ export class JobStore {
     return [...this.#jobs.values()].filter(job => !isOpen(job) && job.state !== 'done').flatMap(job => job.plans.flatMap(plan => plan.candidates))
   }
 
-  /** Records a new state of a job; it is on the disk when this resolves. */
+  /** Records a new state of a job; it is on the disk when this resolves. Of a new job that could not be recorded nothing stays. */
   async save (job: Job): Promise<void> {
     const after = (this.#writes.get(job.id) ?? Promise.resolve()).catch(() => {}).then(async () => {
-      await this.#write(job)
+      await this.#writeSomehow(job).catch(async error => {
+        if (!this.#jobs.has(job.id)) this.#refused.add(job.id)
+        await this.#withdraw()
+        throw error
+      })
       this.#set(job)
     })
     this.#writes.set(job.id, after)
@@ -100,12 +120,12 @@ export class JobStore {
     return () => { this.#events.off(id, listener) }
   }
 
-  /** Calls `listener` with every new state of every job. */
-  watchAll (listener: (job: Job) => void): void { this.#events.on(ALL, listener) }
+  /** Calls `listener` with every new state of every job, and with the one before it. */
+  watchAll (listener: (job: Job, before: Job | undefined) => void): void { this.#events.on(ALL, listener) }
 
   /** Forgets jobs that ended long ago, and the oldest where there are too many. */
   async prune (now = Date.now()): Promise<void> {
-    const ended = this.list().filter(job => !isOpen(job))
+    const ended = this.list().filter(job => !isOpen(job) && job.trash?.state !== 'kept')
     const oldest = now - this.limits.keepDays * 86_400_000
     const forgotten = ended.filter((job, rank) => rank >= this.limits.keepMaximum || Date.parse(job.endedAt ?? job.createdAt) < oldest)
     for (const job of forgotten) {
@@ -116,11 +136,23 @@ export class JobStore {
   }
 
   #set (job: Job): void {
+    const before = this.#jobs.get(job.id)
     this.#jobs.set(job.id, job)
     if (isOpen(job)) this.#open.add(job.id)
     else this.#open.delete(job.id)
+    // What it freed is known now.
+    if (before !== undefined && isOpen(before) && !isOpen(job)) void this.reserve?.restore()
     this.#events.emit(job.id, job)
-    this.#events.emit(ALL, job)
+    this.#events.emit(ALL, job, before)
+  }
+
+  /** On a full disk with the room that is kept for this. */
+  async #writeSomehow (job: Job): Promise<void> {
+    await this.#write(job).catch(async (error: NodeJS.ErrnoException) => {
+      if (this.reserve === undefined || !FULL.has(error.code)) throw error
+      await this.reserve.release()
+      await this.#write(job)
+    })
   }
 
   async #write (job: Job): Promise<void> {
@@ -134,8 +166,29 @@ export class JobStore {
       await file.close()
     }
     await rename(temporary, path)
+    await this.#flush()
+  }
+
+  /** Makes names in the directory certain. */
+  async #flush (): Promise<void> {
     const directory = await open(this.directory, 'r')
     await directory.sync().finally(async () => { await directory.close() })
+  }
+
+  /** Takes jobs off the disk that were refused, or the next start would carry them out. Where that fails, it is tried again. */
+  async #withdraw (): Promise<void> {
+    clearTimeout(this.#withdrawing)
+    try {
+      for (const id of this.#refused) {
+        await rm(join(this.directory, id + SUFFIX), { force: true })
+        await rm(join(this.directory, id + SUFFIX + TEMPORARY), { force: true })
+        await this.#flush()
+        this.#refused.delete(id)
+      }
+    } catch {
+      clearTimeout(this.#withdrawing)
+      this.#withdrawing = setTimeout(() => { void this.#withdraw() }, WITHDRAW_MS).unref()
+    }
   }
 }
 

@@ -6,7 +6,7 @@ import { Agent } from 'undici'
 import { Delivery, type Log } from './delivery.js'
 import { envelopesOf, eventsOf, type Deletion, type Source } from './events.js'
 import type { Endpoint } from './post.js'
-import { DiskQueue } from './queue.js'
+import { DiskQueue, queuesIn } from './queue.js'
 
 export interface NotifierSettings {
   readonly endpoints: readonly Endpoint[]
@@ -53,6 +53,7 @@ export class Notifier {
     const agent = new Agent({ pipelining: 1, headersTimeout: 0, bodyTimeout: 0 }) // Each attempt has its own limit.
     const ways = await Promise.all(settings.endpoints.map(async endpoint => await openWay(endpoint, settings, parts, agent)))
     ways.forEach(({ delivery }) => { delivery.wake() })
+    await warnOfOthers(settings.endpoints, parts)
     return new Notifier(ways, agent, parts.source ?? { addr: hostname(), instanceID: randomUUID() }, parts.log)
   }
 
@@ -88,6 +89,13 @@ export class Notifier {
       way.isLosing = true
     }
     way.delivery.wake()
+  }
+}
+
+/** What waits for an endpoint that is not configured any more is not Delgate's to throw away. */
+async function warnOfOthers (endpoints: readonly Endpoint[], { directory, log }: NotifierParts): Promise<void> {
+  for (const { name, waiting } of await queuesIn(directory)) {
+    if (!endpoints.some(endpoint => endpoint.name === name)) log.warn({ endpoint: name, waiting, directory: join(directory, name) }, 'notifications wait for an endpoint that is not configured any more; configure it again, or remove the directory')
   }
 }
 

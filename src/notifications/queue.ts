@@ -2,7 +2,7 @@
  * A queue on the disk: one file for each envelope, its number as its name. A crash leaves either the whole file or none;
  * what was delivered goes only afterwards, so that after a crash it may be delivered again, but is never lost.
  */
-import { mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readFile, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 
 const NAME = /^(\d{16})\.json$/
@@ -110,4 +110,15 @@ export class DiskQueue {
   }
 
   #path (number: number): string { return join(this.directory, `${String(number).padStart(16, '0')}.json`) }
+}
+
+/** The queues below a directory that hold something. Empty ones go. */
+export async function queuesIn (directory: string): Promise<Array<{ readonly name: string, readonly waiting: number }>> {
+  const found: Array<{ name: string, waiting: number }> = []
+  for (const name of await readdir(directory).catch(() => [])) {
+    const waiting = (await readdir(join(directory, name)).catch(() => [])).filter(file => NAME.test(file)).length
+    if (waiting > 0) found.push({ name, waiting })
+    else await rmdir(join(directory, name)).catch(() => {})
+  }
+  return found
 }

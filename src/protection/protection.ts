@@ -1,7 +1,7 @@
 /** Which repositories and tags may not be deleted or overwritten, and for whom. Pure. */
-import picomatch from 'picomatch'
 import type { Plan } from '../deletion/plan.js'
 import type { RepositoryName, Tag } from '../oci/name.js'
+import { glob } from './glob.js'
 
 /** One rule, as it is configured. */
 export interface RuleSettings {
@@ -70,10 +70,4 @@ export class Protection {
   #inForce (repository: RepositoryName, user: string | undefined): Rule[] {
     return this.#rules.filter(rule => rule.matchesRepository(repository) && (user === undefined || !rule.settings.users.includes(user)))
   }
-}
-
-/** Whether one of the patterns fits a whole name. */
-function glob (patterns: readonly string[]): (name: string) => boolean {
-  const matchers = patterns.map(pattern => picomatch(pattern, { dot: true, nonegate: true }))
-  return name => matchers.some(matches => matches(name))
 }

@@ -66,6 +66,8 @@ export class DigestTable {
   /** Whether anything counts on a number. */
   isHeld (id: number): boolean { return this.cells.get(id, COUNT) > 0 }
 
+  isSha256 (id: number): boolean { return !this.#otherNames.has(id) }
+
   /** Writes a sha256 digest as eight numbers. @returns the digest, where it is of another algorithm */
   words (id: number, words: Int32Array, at: number): Digest | undefined {
     for (let word = 0; word < WORDS; word++) words[at + word] = this.cells.get(id, word)

@@ -19,19 +19,25 @@ export interface Block {
 
 /** Writes the blocks, one after the other; between them the event loop turns. */
 export async function writeBlocks (path: string, blocks: Iterable<Block>): Promise<void> {
-  const temporary = `${path}.tmp`
-  const file = await open(temporary, 'w', 0o600)
   try {
-    await writeAll(file, blocks)
-    await file.sync()
+    const file = await open(temporaryOf(path), 'w', 0o600)
+    try {
+      await writeAll(file, blocks)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporaryOf(path), path)
   } catch (error) {
-    await file.close()
-    await rm(temporary, { force: true })
+    await removeUnfinished(path).catch(() => {})
     throw error
   }
-  await file.close()
-  await rename(temporary, path)
 }
+
+/** Removes what a crash left of a file that was being written. */
+export async function removeUnfinished (path: string): Promise<void> { await rm(temporaryOf(path), { force: true }) }
+
+const temporaryOf = (path: string): string => `${path}.tmp`
 
 async function writeAll (file: FileHandle, blocks: Iterable<Block>): Promise<void> {
   const hash = createHash('sha256')

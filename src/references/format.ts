@@ -5,8 +5,11 @@
  */
 import type { Stamp } from '../storage/stamp.js'
 
+/** Sizes are written in two halves. */
+export const HALF = 2 ** 32
+
 /** To be raised with every change of what the blocks mean. */
-export const VERSION = 2
+export const VERSION = 3
 
 export const BLOCK = {
   /** JSON, the first one: `Head`. */
@@ -20,7 +23,9 @@ export const BLOCK = {
   /** JSON: `SavedFolder[]`. */
   folders: 5,
   /** A number, which is the length of the JSON after it: `SavedRepository`, with spaces to a whole number of numbers; then the places of all drawers' names. */
-  repository: 6
+  repository: 6,
+  /** Numbers: the place of the first of some digests that follow each other, then two for the size of each, as it was measured; -1 where it was not. */
+  sizes: 7
 } as const
 
 export interface Head {

@@ -102,6 +102,13 @@ export class Graph {
     }
   }
 
+  /** The manifests that use it, read or linked as they may be. */
+  * owners (id: number): Generator<number> {
+    for (let reference = this.#get(id, USES); reference !== NONE; reference = this.#references.get(reference, NEXT_OF_TARGET)) {
+      yield this.#references.get(reference, OWNER)
+    }
+  }
+
   /** Whether a manifest that a repository links uses it. */
   isUsedIn (id: number, repository: number): boolean {
     for (let reference = this.#get(id, USES); reference !== NONE; reference = this.#references.get(reference, NEXT_OF_TARGET)) {

@@ -29,6 +29,7 @@ import { bytesOf } from './size.js'
 import { Store } from './store.js'
 import { Touched } from './touched.js'
 import type { Sources } from './watch.js'
+import { Weights } from './weights.js'
 
 export interface ReferenceIndexOptions {
   /** The clock of the file system, milliseconds since the epoch. */
@@ -66,6 +67,8 @@ export class ReferenceIndex {
   #building: Promise<void> | undefined
   readonly #file: string | undefined
   readonly #store: Store
+  /** What repositories and manifests take on the disk. */
+  readonly weights: Weights
 
   /** @param reader reads the registry's tree */
   constructor (private readonly reader: TreeReader, options: ReferenceIndexOptions = {}) {
@@ -73,6 +76,7 @@ export class ReferenceIndex {
     this.#disk = options.disk ?? new PacedDisk()
     this.#file = options.file
     this.#store = new Store(this.#memory, reader.root, this.#disk)
+    this.weights = new Weights(this.#memory, this.#disk)
   }
 
   /** Whether everything that was linked at the start is known. */

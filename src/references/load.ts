@@ -8,7 +8,7 @@ import type { PacedDisk } from '../storage/paced.js'
 import { WORDS } from './digests.js'
 import { readBlocks, type Block } from './file.js'
 import { drawerOf, Folder, type Repository, type Shelf } from './folder.js'
-import { BLOCK, VERSION, numbersIn, type Head, type SavedFolder, type SavedRepository, type SavedShelf } from './format.js'
+import { BLOCK, HALF, VERSION, numbersIn, type Head, type SavedFolder, type SavedRepository, type SavedShelf } from './format.js'
 import { VACANT, type Memory } from './memory.js'
 
 /** How much is done between two looks at the clock. */
@@ -55,6 +55,7 @@ class Loading {
     await this.disk.breathe()
     if (type === BLOCK.digests) await this.#digests(numbersIn(bytes))
     else if (type === BLOCK.others) this.#others(JSON.parse(bytes.toString()) as Array<[number, Digest]>)
+    else if (type === BLOCK.sizes) await this.#sizes(numbersIn(bytes))
     else if (type === BLOCK.manifests) await this.#takeManifests(numbersIn(bytes))
     else if (type === BLOCK.folders) (JSON.parse(bytes.toString()) as SavedFolder[]).forEach(saved => { this.#folder(saved) })
     else if (type === BLOCK.repository) this.#repository(bytes)
@@ -84,6 +85,14 @@ class Loading {
     for (const [place, digest] of others) {
       this.memory.digests.release(this.#ids[place]!)
       this.#ids[place] = this.memory.digests.acquire(parseDigest(digest)!)
+    }
+  }
+
+  async #sizes (numbers: Int32Array): Promise<void> {
+    const first = numbers[0]!
+    for (let at = 1; at < numbers.length; at += 2) {
+      if (numbers[at]! >= 0) this.memory.sizes.set(this.#ids[first + (at >> 1)]!, numbers[at]! * HALF + (numbers[at + 1]! >>> 0))
+      if (at % (DONE_AT_ONCE * WORDS) === 1) await this.disk.breathe()
     }
   }
 

@@ -10,6 +10,7 @@ import type { Damage } from '../storage/state.js'
 import { DigestTable } from './digests.js'
 import { drawerOf, Folder, Repository, type Drawer } from './folder.js'
 import { GRAPH_FIELDS, Graph } from './graph.js'
+import { SIZE_FIELDS, Sizes } from './sizes.js'
 import { has, including } from './sorted.js'
 
 /** Where a revision's entry leads. */
@@ -20,7 +21,8 @@ export const VACANT: Entry = { kind: 'vacant' }
 export const UNREAD: Damage = { kind: 'manifest', path: '', reason: 'it has not been read yet' }
 
 export class Memory {
-  readonly digests = new DigestTable(GRAPH_FIELDS)
+  readonly digests = new DigestTable(GRAPH_FIELDS + SIZE_FIELDS)
+  readonly sizes = new Sizes(this.digests)
   readonly graph = new Graph(this.digests)
   readonly root = new Folder('')
   readonly repositories = new Map<RepositoryName, Repository>()

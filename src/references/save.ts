@@ -3,7 +3,7 @@ import type { Digest } from '../oci/digest.js'
 import { WORDS } from './digests.js'
 import type { Block } from './file.js'
 import type { Folder, Repository, Shelf, Watched } from './folder.js'
-import { BLOCK, VERSION, bytesOfNumbers, type Head, type SavedFolder, type SavedRepository, type SavedShelf } from './format.js'
+import { BLOCK, HALF, VERSION, bytesOfNumbers, type Head, type SavedFolder, type SavedRepository, type SavedShelf } from './format.js'
 import type { Memory } from './memory.js'
 
 const DIGESTS_AT_ONCE = 4_096
@@ -19,6 +19,7 @@ export function * blocksOf (memory: Memory, identity: string): Generator<Block> 
   yield json(BLOCK.head, head)
   const places = placesOf(memory)
   yield * digests(memory, places)
+  yield * sizes(memory, places)
   yield * manifests(memory, places)
   yield * folders(memory.root)
   for (const repository of [...memory.repositories.values()]) yield repositoryBlock(repository, places)
@@ -48,6 +49,22 @@ function * digests ({ digests }: Memory, places: Places): Generator<Block> {
   }
   if (count > 0) yield { type: BLOCK.digests, bytes: bytesOfNumbers(words.slice(0, count * WORDS)) }
   if (others.length > 0) yield json(BLOCK.others, others)
+}
+
+function * sizes ({ sizes }: Memory, places: Places): Generator<Block> {
+  let numbers: number[] = []
+  for (let id = 1; id < places.length; id++) {
+    const place = places[id]!
+    if (place === 0) continue
+    if (numbers.length === 0) numbers.push(place)
+    const bytes = sizes.get(id)
+    if (bytes === undefined) numbers.push(-1, -1)
+    else numbers.push(Math.floor(bytes / HALF), bytes | 0)
+    if (numbers.length < NUMBERS_AT_ONCE) continue
+    yield { type: BLOCK.sizes, bytes: bytesOfNumbers(Int32Array.from(numbers)) }
+    numbers = []
+  }
+  if (numbers.length > 0) yield { type: BLOCK.sizes, bytes: bytesOfNumbers(Int32Array.from(numbers)) }
 }
 
 function * manifests ({ graph }: Memory, places: Places): Generator<Block> {

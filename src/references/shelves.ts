@@ -63,9 +63,12 @@ export class Shelves {
       const shelf = repository[name]
       const drawer = shelf.drawers.get(algorithm)
       const known = before.get(path)
-      if (drawer === undefined || known === undefined || !sameStamp(drawer.stamp, known)) continue
-      // It is listed in the next pass, unless all goes well here.
+      if (drawer === undefined) continue
+      const isAsKnown = known !== undefined && sameStamp(drawer.stamp, known)
+      // It is listed in the next pass, unless all goes well here. Another's addition and this removal may leave the very
+      // stamp that was known, within one tick of the file system's clock.
       drawer.stamp = undefined
+      if (!isAsKnown) continue
       const gone = await this.#gone(drawer, path, digests)
       const there = await this.sources.disk.stat(join(this.sources.root, path))
       if (there.kind !== 'directory' || there.stamp.inode !== known.inode || !isCounted(known) || !isCounted(there.stamp)) continue

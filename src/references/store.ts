@@ -1,7 +1,7 @@
 /** Keeps the index over a restart: saved in a file, loaded once, and saved again only when something has changed. */
 import { identityOf } from '../storage/identity.js'
 import type { PacedDisk } from '../storage/paced.js'
-import { writeBlocks } from './file.js'
+import { removeUnfinished, writeBlocks } from './file.js'
 import { load } from './load.js'
 import type { Memory } from './memory.js'
 import { blocksOf } from './save.js'
@@ -18,6 +18,8 @@ export class Store {
   async load (path: string | undefined, signal: AbortSignal | undefined): Promise<void> {
     if (path === undefined || this.#hasLoaded) return
     this.#hasLoaded = true
+    // Where it cannot be removed, it cannot be written either, which is said then.
+    await removeUnfinished(path).catch(() => {})
     const identity = await identityOf(this.root)
     if (identity !== undefined && await load(this.memory, path, identity, this.disk, signal)) this.#version = this.memory.version
   }

@@ -31,7 +31,11 @@ const QUESTION_TIMEOUT_MS = 30_000
 const ANSWER_MAXIMUM_BYTES = 65_536
 
 /** What a request to the registry is authorised by. */
-export type Credentials = { readonly authorization?: string | undefined }
+export type Credentials = {
+  readonly authorization?: string | undefined
+  /** The trace that it belongs to (W3C Trace Context). */
+  readonly traceparent?: string | undefined
+}
 
 export class RegistryClient {
   #pullThrough: boolean | undefined
@@ -76,6 +80,13 @@ export class RegistryClient {
     return { outcome: 'refused', answer }
   }
 
+  /** Whether the registry would show its catalog to this caller (distribution: registry/handlers/app.go, scope `registry:catalog:*`). */
+  async mayList (credentials: Credentials): Promise<boolean> {
+    const { status } = await this.#question('GET', '/v2/_catalog?n=1', credentials)
+    if (status >= 500) throw unavailable('the registry did not say whether its catalog may be seen; try again')
+    return status === 200
+  }
+
   /** A 405: deletes switched off, which Delgate does not need; read-only mode; or a pull-through cache. */
   async #unsupported (repository: RepositoryName, answer: Answer, credentials: Credentials): Promise<Permission> {
     // In read-only mode no handler is registered, so the body is not the registry's own JSON (registry/handlers/app.go).
@@ -86,9 +97,13 @@ export class RegistryClient {
     return this.#pullThrough ? { outcome: 'unsupported', reason: 'the registry is a pull-through cache' } : { outcome: 'allowed' }
   }
 
-  /** Whether the registry would let this caller push into a repository: it is asked for an upload, which is given up at once. */
+  /**
+   * Whether the registry would let this caller push into a repository: it is asked to go on with an upload that cannot
+   * exist. One that is begun and cancelled leaves a directory behind (registry/handlers/blobupload.go, closeResources).
+   */
   async mayPush (repository: RepositoryName, credentials: Credentials): Promise<boolean> {
-    return await this.#beginUpload(repository, credentials) === 202
+    const { status, body } = await this.#question('PATCH', `/v2/${repository}/blobs/uploads/00000000-0000-0000-0000-000000000000`, credentials)
+    return (status === 400 || status === 404) && body.includes('BLOB_UPLOAD_')
   }
 
   async #beginUpload (repository: RepositoryName, credentials: Credentials): Promise<number> {
@@ -111,7 +126,7 @@ export class RegistryClient {
 
   async #ask (method: Dispatcher.HttpMethod, path: string, credentials: Credentials, signal: AbortSignal, base = this.base()): Promise<Answer> {
     const url = new URL(base)
-    const headers = credentials.authorization === undefined ? {} : { authorization: credentials.authorization }
+    const headers = Object.fromEntries(Object.entries({ authorization: credentials.authorization, traceparent: credentials.traceparent }).filter(([, value]) => value !== undefined)) as Record<string, string>
     const response = await this.dispatcher.request({ origin: url.origin, path: url.pathname.replace(/\/$/, '') + path, method, headers, signal })
     let body = ''
     for await (const chunk of response.body) {

@@ -40,6 +40,12 @@ export type Answered = (answer: Pick<Reached, 'statusCode' | 'headers'> | undefi
 
 export type Callback = (error: Error | null, answer?: Reached) => void
 
+/** @returns a callback that tells somebody else first, if anybody wants to know */
+export function tellingFirst (answered: Answered | undefined, callback: Callback): Callback {
+  if (answered === undefined) return callback
+  return (error, answer) => { answered(answer).then(() => { callback(error, answer) }).catch(() => { answer?.body.destroy() }) }
+}
+
 export class Exchange implements Dispatcher.DispatchHandler, AnswerBody {
   #callback: Callback | undefined
   #controller: Dispatcher.DispatchController | undefined
@@ -49,7 +55,7 @@ export class Exchange implements Dispatcher.DispatchHandler, AnswerBody {
   #error: Error | undefined
   #unwanted = false
 
-  constructor (callback: Callback, private readonly answered: Answered | undefined) {
+  constructor (callback: Callback) {
     this.#callback = callback
   }
 
@@ -103,8 +109,7 @@ export class Exchange implements Dispatcher.DispatchHandler, AnswerBody {
     const callback = this.#callback
     if (callback === undefined) return
     this.#callback = undefined
-    if (this.answered === undefined) callback(error, answer)
-    else this.answered(answer).then(() => { callback(error, answer) }).catch(() => { this.destroy() })
+    callback(error, answer)
   }
 
   destroy (): void {

@@ -10,7 +10,7 @@ const LOOK_SECONDS = 0.05
 const KILL_SECONDS = 10
 
 /** A process, told apart from a later one that got the same number by when it started. */
-interface ProcessMark {
+export interface ProcessMark {
   readonly pid: number
   readonly started: string
 }
@@ -26,13 +26,19 @@ export class PidFile {
   /** Notes a running child of this process. */
   write (pid: number): void {
     const mark = { ...markOf(pid), owner: markOf(process.pid) }
-    writeFileSync(`${this.path}.new`, JSON.stringify(mark) + '\n', { mode: 0o600 })
-    renameSync(`${this.path}.new`, this.path)
+    try {
+      writeFileSync(`${this.path}.new`, JSON.stringify(mark) + '\n', { mode: 0o600 })
+      renameSync(`${this.path}.new`, this.path)
+    } catch (error) {
+      this.#removeUnfinished()
+      throw error
+    }
   }
 
   /** The child has ended. */
   clear (): void {
     rmSync(this.path, { force: true })
+    this.#removeUnfinished()
   }
 
   /**
@@ -48,14 +54,20 @@ export class PidFile {
       throw new SetupError(`another Delgate (process ${owner.pid}) runs the ${this.what} with this state directory: stop it, or set state.directory`)
     }
     if (isRunning(mark)) {
-      signalGroup(pid, 'SIGTERM')
-      if (!await hasEnded(mark, graceSeconds)) signalGroup(pid, 'SIGKILL')
-      if (!await hasEnded(mark, KILL_SECONDS)) throw new SetupError(`the ${this.what} that an earlier Delgate left running (process ${pid}) does not end: stop it`)
+      await endMarked(mark, graceSeconds, this.what)
       this.clear()
       return pid
     }
     this.clear()
     return undefined
+  }
+
+  #removeUnfinished (): void {
+    try {
+      rmSync(`${this.path}.new`, { force: true })
+    } catch {
+      // Nobody reads it, and the next note goes over it.
+    }
   }
 
   #read (): ProcessMark & { readonly owner: ProcessMark } {
@@ -69,11 +81,22 @@ export class PidFile {
   }
 }
 
-function markOf (pid: number): ProcessMark {
+/**
+ * Ends what an earlier Delgate left running.
+ * @param graceSeconds between SIGTERM and SIGKILL
+ * @throws SetupError when it does not go away
+ */
+export async function endMarked (mark: ProcessMark, graceSeconds: number, what: string): Promise<void> {
+  signalGroup(mark.pid, 'SIGTERM')
+  if (!await hasEnded(mark, graceSeconds)) signalGroup(mark.pid, 'SIGKILL')
+  if (!await hasEnded(mark, KILL_SECONDS)) throw new SetupError(`the ${what} that an earlier Delgate left running (process ${mark.pid}) does not end: stop it`)
+}
+
+export function markOf (pid: number): ProcessMark {
   return { pid, started: startOf(pid) ?? '' }
 }
 
-function isRunning ({ pid, started }: ProcessMark): boolean {
+export function isRunning ({ pid, started }: ProcessMark): boolean {
   return Number.isInteger(pid) && pid > 1 && started !== '' && startOf(pid) === started
 }
 

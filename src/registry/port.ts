@@ -53,6 +53,8 @@ export interface RegistryController {
    *   what it returned has resolved
    */
   restart (signal: AbortSignal, switched?: () => Promise<unknown>): Promise<void>
+  /** Has somebody told when the registry has ended by itself and will be started again; where Delgate does that. */
+  onEnd? (listener: () => void): void
 }
 
 export { SetupError } from '../setup-error.js'

@@ -25,10 +25,16 @@ export function findBinary (binary: string | undefined, env: Environment): strin
     throw new SetupError(`setting "registry.process.binary": ${binary} is not a program that can be run`)
   }
   const names = binary === undefined ? BINARY_NAMES : [binary]
-  const directories = (env['PATH'] ?? '').split(delimiter).filter((directory) => directory !== '')
-  const found = names.flatMap((name) => directories.map((directory) => join(directory, name))).find(isProgram)
+  const found = names.map((name) => findProgram(name, env)).find((path) => path !== undefined)
   if (found !== undefined) return found
   throw new SetupError(`no registry found: ${names.join(' or ')} is not on the PATH; install one (Debian: apt install docker-registry) or set registry.process.binary (DELGATE_REGISTRY_BIN)`)
+}
+
+/** The path of a program, given by its path or by a name to look up; `undefined` when there is none. */
+export function findProgram (name: string, env: Environment): string | undefined {
+  if (name.includes('/')) return isProgram(name) ? name : undefined
+  const directories = (env['PATH'] ?? '').split(delimiter).filter((directory) => directory !== '')
+  return directories.map((directory) => join(directory, name)).find(isProgram)
 }
 
 function isProgram (path: string): boolean {
@@ -53,7 +59,16 @@ export interface ConfigFile {
 export function prepareConfig (config: string | undefined, stateDirectory: string, storageRoot: string): ConfigFile {
   if (config !== undefined) return { path: config, text: readConfig(config) }
   const path = join(stateDirectory, 'registry.yml')
-  const text = `# Written by Delgate at each start: to change it, copy it and set registry.config.\n${stringify({
+  const text = generatedConfig(storageRoot)
+  makeDirectory('storage.root', storageRoot)
+  // Only when it changes: on a full disk, where deleting matters most, nothing can be written.
+  if (!existsSync(path) || readFileSync(path, 'utf8') !== text) writeFileSync(path, text)
+  return { path, text }
+}
+
+/** The configuration of a registry whose user has written none. */
+export function generatedConfig (storageRoot: string): string {
+  return `# Written by Delgate at each start: to change it, copy it and set registry.config.\n${stringify({
     version: 0.1,
     log: { level: 'warn', accesslog: { disabled: true } },
     storage: {
@@ -63,10 +78,6 @@ export function prepareConfig (config: string | undefined, stateDirectory: strin
     },
     http: { headers: { 'X-Content-Type-Options': ['nosniff'] } }
   })}`
-  makeDirectory('storage.root', storageRoot)
-  // Only when it changes: on a full disk, where deleting matters most, nothing can be written.
-  if (!existsSync(path) || readFileSync(path, 'utf8') !== text) writeFileSync(path, text)
-  return { path, text }
 }
 
 /**

@@ -33,6 +33,20 @@ export function isGroupAlive (group: number): boolean {
   return readdirSync('/proc').some((name) => /^\d+$/.test(name) && readEntry(Number(name))?.group === group)
 }
 
+/** Processes that were started with a variable in their environment, as far as this user may see that. Linux only. */
+export function processesWith (variable: string): Array<{ readonly pid: number, readonly value: string }> {
+  if (process.platform !== 'linux') return []
+  const prefix = `${variable}=`
+  return readdirSync('/proc').filter(name => /^\d+$/.test(name)).flatMap(name => {
+    try {
+      const found = readFileSync(`/proc/${name}/environ`, 'utf8').split('\0').find(one => one.startsWith(prefix))
+      return found === undefined ? [] : [{ pid: Number(name), value: found.slice(prefix.length) }]
+    } catch {
+      return [] // it has ended, or is somebody else's
+    }
+  })
+}
+
 /** proc(5), /proc/pid/stat. The name, field 2, may hold spaces and parentheses. */
 function readEntry (pid: number): ProcessEntry | undefined {
   try {

@@ -7,6 +7,7 @@ import { Launcher, noteProcess } from './launch.js'
 import type { Running } from './launch.js'
 import { PidFile } from './pid-file.js'
 import type { CollectOutcome, ControllerLog, RegistryController, RegistrySource } from './port.js'
+import { endUnnoted, ownerVariable } from './unnoted.js'
 import { findBinary, freePort, makeDirectory, prepareConfig, registryEnvironment, takesFixedPort } from './process-setup.js'
 import type { ConfigFile } from './process-setup.js'
 
@@ -54,6 +55,7 @@ export class ProcessController implements RegistryController {
   #drain: Drain | undefined
   #crashes = 0
   #timer: NodeJS.Timeout | undefined
+  #told: () => void = () => {}
   /** Starts and ends happen one after the other: a crash during a restart cannot start one registry too many. */
   #turn: Promise<unknown> = Promise.resolve()
 
@@ -67,6 +69,8 @@ export class ProcessController implements RegistryController {
   /** Known once it was started: not where the configuration names a port that two registries would both want. */
   get restartsSeamlessly (): boolean { return !this.#takesFixedPort }
 
+  onEnd (listener: () => void): void { this.#told = listener }
+
   /** The registry's process id while it runs; for logs and status. */
   get pid (): number | undefined { return this.#current?.child.pid }
 
@@ -75,7 +79,7 @@ export class ProcessController implements RegistryController {
     this.#binary = findBinary(binary, environment)
     makeDirectory('state.directory', stateDirectory)
     this.#config = prepareConfig(config, stateDirectory, storageRoot)
-    this.#environment = registryEnvironment(environment, this.#config, this.options)
+    this.#environment = { ...registryEnvironment(environment, this.#config, this.options), ...ownerVariable(stateDirectory) }
     this.#takesFixedPort = takesFixedPort(this.#config, this.#environment)
     this.#launcher = new Launcher({ ...this.options, binary: this.#binary, config: this.#config.path, environment: this.#environment }, this.log)
     await this.#endOrphans()
@@ -129,10 +133,13 @@ export class ProcessController implements RegistryController {
 
   /** The collection first: it must never run beside a registry that takes pushes. */
   async #endOrphans (): Promise<void> {
+    const { stateDirectory, stopTimeoutSeconds } = this.options
+    const said = (pid: number): void => { this.log.warn({ pid }, 'ended a process that an earlier run left behind') }
     for (const file of [this.#collectPidFile, ...this.#pidFiles]) {
-      const pid = await file.endOrphan(this.options.stopTimeoutSeconds)
-      if (pid !== undefined) this.log.warn({ pid }, 'ended a process that an earlier run left behind')
+      const pid = await file.endOrphan(stopTimeoutSeconds)
+      if (pid !== undefined) said(pid)
     }
+    for (const pid of await endUnnoted(stateDirectory, stopTimeoutSeconds)) said(pid)
   }
 
   async #replace (signal: AbortSignal, switched: () => Promise<unknown>): Promise<void> {
@@ -195,6 +202,7 @@ export class ProcessController implements RegistryController {
       pidFile.clear()
       if (Date.now() - startedAt >= RAN_WELL_SECONDS * 1000) this.#crashes = 0
       this.log.error({ pid: child.pid, ...end, output: child.output.toString() }, 'registry ended unexpectedly')
+      this.#told()
       this.#scheduleLaunch()
     })
   }

@@ -2,7 +2,8 @@
 import { isIP } from 'node:net'
 import { Agent, buildConnector, type Dispatcher } from 'undici'
 import { secureOptions, type Pems } from '../pem/read.js'
-import { Exchange, type Answered, type Callback } from './exchange.js'
+import { Exchange, tellingFirst, type AnswerBody, type Answered, type Callback } from './exchange.js'
+import { Repeat } from './repeat.js'
 import { Download } from './resume.js'
 
 export interface UpstreamSettings {
@@ -14,8 +15,6 @@ export interface UpstreamSettings {
   readonly tls?: Pems | undefined
 }
 
-/** Connections that may be open to the registry at once; requests beyond that wait. */
-const CONNECTIONS = 256
 /** An idle connection is closed after this long, milliseconds. */
 const KEEP_ALIVE_MS = 30_000
 /**
@@ -36,6 +35,9 @@ export const kAnswered = Symbol('answered')
 
 /** Key among a request's headers, never sent: the request is for content by its digest, so it may be made again and in parts. */
 export const kResumable = Symbol('resumable')
+
+/** Key among a request's headers, never sent: the request reads a manifest or a blob, so it may be made again. */
+export const kRepeatable = Symbol('repeatable')
 
 function takeAnswered (headers: unknown): Answered | undefined {
   const carrier = headers as { [kAnswered]?: Answered }
@@ -67,8 +69,11 @@ export class Upstream {
   /** What @fastify/reply-from sends its requests through. Keeps the connection after a HEAD, too. */
   readonly forwarder = {
     request: (options: Dispatcher.DispatchOptions, callback: Callback): void => {
-      if ((options.headers as { [kResumable]?: true })[kResumable] === true) this.#download(options, callback)
-      else this.#dispatch(options, callback, takeAnswered(options.headers))
+      const { [kResumable]: resumable, [kRepeatable]: repeatable } = options.headers as { [kResumable]?: true, [kRepeatable]?: true }
+      const telling = tellingFirst(takeAnswered(options.headers), callback)
+      if (resumable === true) this.#download(options, telling)
+      else if (repeatable === true) this.#read(options, telling)
+      else this.#dispatch(options, telling)
     }
   }
 
@@ -98,7 +103,7 @@ export class Upstream {
 
   #download (options: Dispatcher.DispatchOptions, callback: Callback): void {
     new Download(options, callback, {
-      dispatch: (options, callback) => this.#dispatch(options, callback, undefined),
+      dispatch: (options, callback) => this.#read(options, callback),
       origin: this.origin,
       waitSeconds: () => this.#resumeSeconds,
       waiting: this.#waiting,
@@ -106,8 +111,12 @@ export class Upstream {
     }).begin()
   }
 
-  #dispatch (options: Dispatcher.DispatchOptions, callback: Callback, answered: Answered | undefined): Exchange {
-    const exchange = new Exchange(callback, answered)
+  #read (options: Dispatcher.DispatchOptions, callback: Callback): AnswerBody {
+    return new Repeat(options, callback, (options, callback) => this.#dispatch(options, callback))
+  }
+
+  #dispatch (options: Dispatcher.DispatchOptions, callback: Callback): Exchange {
+    const exchange = new Exchange(callback)
     this.#agent.dispatch({ ...options, ...ALWAYS }, exchange)
     return exchange
   }
@@ -117,6 +126,8 @@ export class Upstream {
     const connector = buildConnector(secureOptions(this.#tls))
     // The certificate must be for the host in registry.url. An address is not sent as a name (RFC 6066, section 3).
     const connect: buildConnector.connector = (options, callback) => { connector({ ...options, servername: isIP(options.hostname) === 0 ? options.hostname : '' }, callback) }
-    return new Agent({ connect, connections: CONNECTIONS, pipelining: 1, headersTimeout: timeout, bodyTimeout: timeout, keepAliveTimeout: KEEP_ALIVE_MS })
+    // As many connections as requests, so that none waits behind bodies that do not go on. Clients have no more than
+    // limits.connections, and one request at a time on each.
+    return new Agent({ connect, pipelining: 1, headersTimeout: timeout, bodyTimeout: timeout, keepAliveTimeout: KEEP_ALIVE_MS })
   }
 }

@@ -2,7 +2,6 @@
  * Takes blobs out of the registry's sight with one rename each, on the same file system, and removes them after: what a
  * claim may have to wait for is the rename alone. What a crash leaves here was garbage already.
  */
-import { rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hexOf, type Digest } from '../oci/digest.js'
 import { codeOf } from './contain.js'
@@ -38,12 +37,7 @@ export class Aside {
     }
   }
 
-  /** Removes the place itself, once it is empty. */
-  async tidy (): Promise<void> {
-    await rmdir(join(this.writer.root, ASIDE)).catch(() => {})
-  }
-
-  /** Removes what an earlier process left. */
+  /** Removes the place, with what an earlier process left there, or a removal that failed. While nothing is being taken away. */
   async clear (): Promise<void> {
     await this.writer.remove(ASIDE)
   }

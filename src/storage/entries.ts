@@ -2,8 +2,8 @@
  * Reads single entries of the registry's tree: a directory's names, a link, a tag, a manifest. Symbolic links are
  * never followed: one inside the tree is reported as damage.
  */
-import { closeSync, constants, lstatSync, openSync, readSync, type Dirent, type Stats } from 'node:fs'
-import { lstat, open } from 'node:fs/promises'
+import { lstatSync, type Dirent, type Stats } from 'node:fs'
+import { lstat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { isCanonical, parseDigest, type Digest } from '../oci/digest.js'
 import { parseManifest, type ManifestReferences } from '../oci/manifest.js'
@@ -11,6 +11,7 @@ import type { RepositoryName, Tag } from '../oci/name.js'
 import { contained, isMissing, unlessMissing } from './contain.js'
 import { PacedDisk } from './paced.js'
 import * as paths from './paths.js'
+import type { Unread } from './raw.js'
 import type { Damage, LayerState, Manifest, Revision, TagState, UploadState } from './state.js'
 
 /** distribution refuses manifests over 4 MiB (registry/handlers/manifests.go, maxManifestBodySize). Bytes. */
@@ -18,9 +19,6 @@ export const MANIFEST_MAXIMUM_BYTES = 4 * 1024 * 1024
 export const LINK_MAXIMUM_BYTES = 256
 /** Manifests are immutable, so what one refers to is remembered. Entries, each well under 1 KiB for usual images. */
 const MEMORY_ENTRIES = 50_000
-
-/** What has become a symbolic link since it was looked at is refused (ELOOP); a pipe does not wait for a writer. */
-const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 /** A file of the tree; `undefined` when there is none. */
 type Found = { readonly size: number, readonly modifiedAt: number, readonly regular: boolean } | undefined
@@ -44,16 +42,21 @@ export class EntryReader {
 
   /** The directories in a directory, in order of name; none when it does not exist, or is a symbolic link. */
   async list (directory: string, damages: Damage[]): Promise<Dirent[]> {
-    const entries: Dirent[] = []
     if (await this.#isSymbolicLink(directory)) {
       damages.push({ kind: 'tree', path: directory, reason: 'it is a symbolic link' })
       return []
     }
-    await unlessMissing(this.#disk.list(`${this.root}/${directory}`, entry => { entries.push(entry) }))
+    const entries = await this.entries(directory) ?? []
     for (const entry of entries) {
       if (entry.isSymbolicLink()) damages.push({ kind: 'tree', path: join(directory, entry.name), reason: 'it is a symbolic link' })
     }
     return entries.filter(entry => entry.isDirectory()).sort((a, b) => a.name < b.name ? -1 : 1)
+  }
+
+  /** All that is in a directory, in no order; `undefined` when it does not exist. */
+  protected async entries (directory: string): Promise<Dirent[] | undefined> {
+    const entries: Dirent[] = []
+    return await unlessMissing(this.#disk.list(`${this.root}/${directory}`, entry => { entries.push(entry) }).then(() => entries))
   }
 
   /** What a repository's directory holds; nothing when a symbolic link leads to it. */
@@ -72,7 +75,9 @@ export class EntryReader {
       const files = [await this.#find(join(directory, 'data')), await this.#find(join(directory, 'startedat'))].filter(file => file !== undefined)
       // 3.x writes the first files of an upload under other names: for a moment there are none.
       const times = files.length > 0 ? files : [await this.#find(directory)]
-      uploads.push({ id, modifiedAt: Math.max(0, ...times.map(time => time?.modifiedAt ?? 0)) })
+      // The state of a hash is written after those files.
+      const cancelled = files.length === 0 && await this.#find(join(directory, 'hashstates')) !== undefined
+      uploads.push({ id, modifiedAt: Math.max(0, ...times.map(time => time?.modifiedAt ?? 0)), ...cancelled ? { cancelled } : {} })
     }
     return uploads
   }
@@ -128,8 +133,10 @@ export class EntryReader {
     const known = this.#memory.get(digest)
     if (known !== undefined) return { readable: true, references: known }
     if (found.size > MANIFEST_MAXIMUM_BYTES) return damaged('it is too large for a manifest')
-    const bytes = await unlessMissing(this.#read(path, found.size))
-    if (bytes === undefined) return damaged('the blob of a linked manifest is missing')
+    const bytes = await this.#read(path, MANIFEST_MAXIMUM_BYTES)
+    if (bytes === 'missing') return damaged('the blob of a linked manifest is missing')
+    if (bytes === 'irregular') return damaged('it is not a regular file')
+    if (bytes === 'large') return damaged('it is too large for a manifest')
     const parsed = parseManifest(bytes)
     if (parsed.outcome === 'unreadable') return damaged(`the manifest cannot be read: ${parsed.reason}`)
     this.#remember(digest, parsed.references)
@@ -142,9 +149,10 @@ export class EntryReader {
     if (found === undefined) return undefined
     const { size, modifiedAt, regular } = found
     if (!regular) return { damage: { kind, path, reason: 'the link is not a regular file' }, modifiedAt }
-    const text = size > LINK_MAXIMUM_BYTES ? '' : await unlessMissing(this.#read(path, size))
-    if (text === undefined) return undefined // Gone since it was found.
-    const digest = parseDigest(text.toString('utf8').trim())
+    const text = await this.#read(path, LINK_MAXIMUM_BYTES)
+    if (text === 'missing') return undefined // Gone since it was found.
+    if (text === 'irregular') return { damage: { kind, path, reason: 'the link is not a regular file' }, modifiedAt }
+    const digest = text === 'large' ? undefined : parseDigest(text.toString('utf8').trim())
     return digest === undefined ? { damage: { kind, path, reason: size === 0 ? 'the link is empty' : 'the link holds no digest' }, modifiedAt } : { digest, modifiedAt }
   }
 
@@ -157,9 +165,16 @@ export class EntryReader {
   async manifestContent (digest: Digest): Promise<{ bytes: Buffer, mediaType: string } | undefined> {
     const size = await this.blobSize(digest)
     if (size === undefined || size > MANIFEST_MAXIMUM_BYTES) return undefined
-    const bytes = await this.#read(paths.blobData(digest), size)
+    const bytes = await this.#read(paths.blobData(digest), MANIFEST_MAXIMUM_BYTES)
+    if (typeof bytes === 'string') return undefined
     const parsed = parseManifest(bytes)
     return parsed.outcome === 'references' ? { bytes, mediaType: parsed.references.mediaType } : undefined
+  }
+
+  /** A blob as it is stored; `undefined` when it is not, or is larger than that. @param maximum bytes */
+  async smallBlob (digest: Digest, maximum: number): Promise<Buffer | undefined> {
+    const bytes = await this.#read(paths.blobData(digest), maximum)
+    return typeof bytes === 'string' ? undefined : bytes
   }
 
   /** What a manifest refers to, where it was read before. */
@@ -191,25 +206,8 @@ export class EntryReader {
     return await this.#disk.run(() => unlessMissingSync(() => lstatSync(full, { throwIfNoEntry: false })), async () => await unlessMissing(lstat(full)))
   }
 
-  async #read (path: string, size: number): Promise<Buffer> {
-    const full = `${this.root}/${path}`
-    const buffer = Buffer.allocUnsafe(size)
-    const bytes = await this.#disk.run(() => {
-      const file = openSync(full, READ_FLAGS)
-      try {
-        return readSync(file, buffer, 0, size, 0)
-      } finally {
-        closeSync(file)
-      }
-    }, async () => {
-      const file = await open(full, READ_FLAGS)
-      try {
-        return (await file.read(buffer, 0, size, 0)).bytesRead
-      } finally {
-        await file.close()
-      }
-    })
-    return buffer.subarray(0, bytes)
+  async #read (path: string, maximum: number): Promise<Buffer | Unread> {
+    return await this.#disk.read(`${this.root}/${path}`, maximum, bytes => Buffer.from(bytes))
   }
 
   #remember (digest: Digest, references: ManifestReferences): void {

@@ -3,11 +3,12 @@
  * directory on the way is replaced by a symbolic link. A directory that is open stays what it is: its entries are reached
  * through its handle (`/proc/self/fd/<handle>/<name>`), and only of the last name it matters that nobody follows it.
  */
-import { closeSync, constants, existsSync, lstatSync, mkdirSync, open, openSync, readlinkSync } from 'node:fs'
+import { closeSync, constants, lstatSync, mkdirSync, open, openSync, readlinkSync } from 'node:fs'
 import { mkdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { codeOf, contained, isMissing } from './contain.js'
+import { DIRECTORY, HANDLES, HAS_HANDLES } from './opened.js'
 import type { PacedDisk } from './paced.js'
 
 /** A directory; close it when nothing is to be done in it any more. */
@@ -17,10 +18,8 @@ export interface Held {
   close (): void
 }
 
-const HANDLES = '/proc/self/fd'
-/** Elsewhere than on Linux directories are checked by their paths alone. */
-const HAS_HANDLES = existsSync(HANDLES)
-const FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NONBLOCK
+/** The root itself may be a symbolic link. */
+const ROOT_FLAGS = DIRECTORY & ~constants.O_NOFOLLOW
 const openPooled = promisify(open)
 /** Where roots really are. */
 const realRoots = new Map<string, string>()
@@ -28,7 +27,7 @@ const realRoots = new Map<string, string>()
 const run = async <T>(disk: PacedDisk, direct: () => T, pool: () => Promise<T>): Promise<T> => await disk.run(direct, pool)
 
 /** Opens a directory by its last name. @throws ENOTDIR or ELOOP for a symbolic link */
-export async function holdEntry (disk: PacedDisk, path: string, flags = FLAGS | constants.O_NOFOLLOW): Promise<Held> {
+export async function holdEntry (disk: PacedDisk, path: string, flags = DIRECTORY): Promise<Held> {
   if (!HAS_HANDLES) return { path, close: () => {} }
   const handle = await run(disk, () => openSync(path, flags), async () => await openPooled(path, flags))
   return { path: `${HANDLES}/${handle}`, close: () => { closeSync(handle) } }
@@ -61,18 +60,21 @@ async function holdDirectly (disk: PacedDisk, root: string, relative: string): P
   return undefined
 }
 
-/** Step by step: each directory through the handle of the one that it is in. */
+/**
+ * Step by step: each directory through the handle of the one that it is in.
+ * @throws Error where something else stands in the place of one that is to be made
+ */
 async function walk (disk: PacedDisk, root: string, names: readonly string[], isMade: boolean): Promise<Held | 'missing' | 'outside'> {
   let held: Held
   try {
     if (isMade) await mkdir(root, { recursive: true })
-    held = await holdEntry(disk, root, FLAGS)
+    held = await holdEntry(disk, root, ROOT_FLAGS)
     realRoots.set(root, await readlink(held.path))
   } catch (error) {
     if (isMissing(error)) return 'missing'
     throw error
   }
-  for (const name of names) {
+  for (const [at, name] of names.entries()) {
     const path = `${held.path}/${name}`
     try {
       if (isMade) await make(path)
@@ -83,6 +85,7 @@ async function walk (disk: PacedDisk, root: string, names: readonly string[], is
       const isLink = isSymbolicLink(path)
       held.close()
       if (isLink) return 'outside'
+      if (isMade && codeOf(error) === 'ENOTDIR') throw new Error(`${names.slice(0, at + 1).join('/')} could not be made: something else stands in its place`)
       if (isMissing(error)) return 'missing'
       throw error
     }

@@ -4,8 +4,9 @@
  * direct, in slices of time between which the event loop turns. As soon as one is slow (a cold disk), and always on
  * network file systems, which may hang, they go through the thread pool.
  */
-import { lstatSync, opendirSync, promises, readdirSync, type Dir, type Dirent } from 'node:fs'
+import { fstatSync, opendirSync, promises, readdirSync, type Dir, type Dirent } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
+import { DIRECTORY, HANDLES, HAS_HANDLES, withOpen, withOpenPooled } from './opened.js'
 import { readDirectly, readPooled, statDirectly, statPooled, type Found, type Parse, type Unread } from './raw.js'
 
 /** How long the event loop is kept at most, but for the last operation. Milliseconds. */
@@ -76,9 +77,19 @@ export class PacedDisk {
   async list (path: string, found: (entry: Dirent) => void): Promise<void> {
     this.work.lists++
     await this.breathe()
-    if (this.#poolFor > 0) await this.#throughPool(async () => { await this.#each(await promises.opendir(path, { bufferSize: ENTRIES_AT_ONCE }), found) })
-    else if (isSmall(path)) readdirSync(path, { withFileTypes: true }).forEach(found)
-    else await this.#each(opendirSync(path, { bufferSize: ENTRIES_AT_ONCE }), found)
+    const by = (handle: number): string => HAS_HANDLES ? `${HANDLES}/${handle}/.` : path
+    if (this.#poolFor > 0) {
+      await this.#throughPool(async () => {
+        await this.#each(await withOpenPooled(path, DIRECTORY, async handle => await promises.opendir(by(handle), { bufferSize: ENTRIES_AT_ONCE })), found)
+      })
+      return
+    }
+    const large = withOpen(path, DIRECTORY, handle => {
+      if (!isSmall(handle)) return opendirSync(by(handle), { bufferSize: ENTRIES_AT_ONCE })
+      readdirSync(by(handle), { withFileTypes: true }).forEach(found)
+      return undefined
+    })
+    if (large !== undefined) await this.#each(large, found)
   }
 
   /** Reads a file whole. @param maximum what is larger is not read; bytes */
@@ -135,8 +146,8 @@ export class PacedDisk {
   }
 }
 
-/** Whether listing it takes a moment only. A call is worth that: it takes a tenth of what opening a directory does. */
-function isSmall (path: string): boolean {
-  const { nlink, size } = lstatSync(path)
+/** Whether listing it takes a moment only. */
+function isSmall (directory: number): boolean {
+  const { nlink, size } = fstatSync(directory)
   return nlink > 1 && nlink <= SMALL_LINKS && size <= SMALL_BYTES
 }

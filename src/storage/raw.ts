@@ -1,19 +1,17 @@
 /**
  * The file operations of `paced.ts`, each in two ways: directly, and through the thread pool. Symbolic links in the last
- * place are not followed.
+ * place are not followed, and nothing is read through one that has taken the place of a directory on the way: see `opened.ts`.
  */
-import { close, closeSync, constants, lstat, lstatSync, open, openSync, read, readSync, type Stats } from 'node:fs'
+import { lstat, lstatSync, read, readSync, type Stats } from 'node:fs'
 import { promisify } from 'node:util'
 import { codeOf, isMissing, unlessMissing } from './contain.js'
+import { FILE, withOpen, withOpenPooled } from './opened.js'
 import { stampOf, type Stamp } from './stamp.js'
 
 /** Enough for nearly every link and manifest. Bytes. */
 const USUAL_BYTES = 32 * 1024
 
-/** A symbolic link is refused (ELOOP); a pipe does not wait for a writer. */
-const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
-
-const pooled = { open: promisify(open), read: promisify(read), close: promisify(close), lstat: promisify(lstat) as (path: string) => Promise<Stats> }
+const pooled = { read: promisify(read), lstat: promisify(lstat) as (path: string) => Promise<Stats> }
 const scratch = Buffer.allocUnsafeSlow(USUAL_BYTES)
 
 export type Found = { readonly kind: 'directory', readonly stamp: Stamp } | { readonly kind: 'missing' | 'symbolic link' | 'other' }
@@ -36,33 +34,29 @@ export async function statPooled (path: string): Promise<Found> {
 
 /** @param maximum what is larger is not read; bytes */
 export function readDirectly<T> (path: string, maximum: number, parse: Parse<T>): T | Unread {
-  let file: number | undefined
   try {
-    file = openSync(path, READ_FLAGS)
-    let buffer = scratch
-    let size = readSync(file, buffer, 0, buffer.length, 0)
-    if (size === buffer.length) size = readSync(file, buffer = Buffer.allocUnsafe(maximum + 1), 0, maximum + 1, 0)
-    return size > maximum ? 'large' : parse(buffer.subarray(0, size))
+    return withOpen(path, FILE, file => {
+      let buffer = scratch
+      let size = readSync(file, buffer, 0, buffer.length, 0)
+      if (size === buffer.length) size = readSync(file, buffer = Buffer.allocUnsafe(maximum + 1), 0, maximum + 1, 0)
+      return size > maximum ? 'large' : parse(buffer.subarray(0, size))
+    })
   } catch (error) {
     return unread(error)
-  } finally {
-    if (file !== undefined) closeSync(file)
   }
 }
 
 /** @param maximum what is larger is not read; bytes */
 export async function readPooled<T> (path: string, maximum: number, parse: Parse<T>): Promise<T | Unread> {
-  let file: number | undefined
   try {
-    file = await pooled.open(path, READ_FLAGS)
-    let buffer = Buffer.allocUnsafe(Math.min(USUAL_BYTES, maximum + 1))
-    let { bytesRead } = await pooled.read(file, buffer, 0, buffer.length, 0)
-    if (bytesRead === buffer.length && bytesRead <= maximum) ({ bytesRead } = await pooled.read(file, buffer = Buffer.allocUnsafe(maximum + 1), 0, maximum + 1, 0))
-    return bytesRead > maximum ? 'large' : parse(buffer.subarray(0, bytesRead))
+    return await withOpenPooled(path, FILE, async file => {
+      let buffer = Buffer.allocUnsafe(Math.min(USUAL_BYTES, maximum + 1))
+      let { bytesRead } = await pooled.read(file, buffer, 0, buffer.length, 0)
+      if (bytesRead === buffer.length && bytesRead <= maximum) ({ bytesRead } = await pooled.read(file, buffer = Buffer.allocUnsafe(maximum + 1), 0, maximum + 1, 0))
+      return bytesRead > maximum ? 'large' : parse(buffer.subarray(0, bytesRead))
+    })
   } catch (error) {
     return unread(error)
-  } finally {
-    if (file !== undefined) await pooled.close(file)
   }
 }
 

@@ -1,12 +1,10 @@
 /**
  * Reads the registry's tree as a whole: which repositories there are, what one of them holds, what is empty.
  */
-import { readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { parseDigest, type Digest } from '../oci/digest.js'
 import { parseRepositoryName, parseTag, type RepositoryName, type Tag } from '../oci/name.js'
 import { each } from './concurrency.js'
-import { unlessMissing } from './contain.js'
 import { EntryReader } from './entries.js'
 import * as paths from './paths.js'
 import { isPrunable } from './paths.js'
@@ -65,7 +63,7 @@ export class TreeReader extends EntryReader {
   async emptyDirectories (): Promise<string[]> {
     const empty: string[] = []
     const walk = async (directory: string, depth: number): Promise<void> => {
-      const entries = await unlessMissing(readdir(join(this.root, directory), { withFileTypes: true }))
+      const entries = await this.entries(directory)
       if (entries?.length === 0) empty.push(directory)
       if (depth > 0) await each((entries ?? []).filter(entry => entry.isDirectory()), async entry => { await walk(join(directory, entry.name), depth - 1) })
     }
@@ -85,8 +83,8 @@ export class TreeReader extends EntryReader {
     const open = [...gone.map(path => dirname(path)), ...also]
     for (let directory = open.pop(); directory !== undefined; directory = open.pop()) {
       if (removed.has(directory) || !isPrunable(directory)) continue
-      const entries = await readdir(join(this.root, directory)).catch(() => undefined)
-      if (entries === undefined || entries.some(entry => !removed.has(join(directory, entry)))) continue
+      const entries = await this.entries(directory).catch(() => undefined)
+      if (entries === undefined || entries.some(({ name }) => !removed.has(join(directory, name)))) continue
       removed.add(directory)
       count++
       open.push(dirname(directory))

@@ -49,6 +49,11 @@ export interface UploadState {
   readonly id: string
   /** When bytes last arrived, milliseconds since the epoch. */
   readonly modifiedAt: number
+  /**
+   * It was cancelled, and what is left of it is of no use to anybody. The registry removes a cancelled upload, and only then
+   * saves the state of its hash, which makes the directory again (registry/handlers/blobupload.go, closeResources).
+   */
+  readonly cancelled?: true
 }
 
 export interface RepositoryState {

@@ -3,12 +3,13 @@
  * outside the tree is touched.
  */
 import { randomBytes } from 'node:crypto'
-import { lstatSync, renameSync, rmdirSync, unlinkSync, type Dirent, type Stats } from 'node:fs'
-import { lstat, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises'
+import { constants, lstatSync, renameSync, rmdirSync, unlinkSync, type Dirent, type Stats } from 'node:fs'
+import { copyFile, link, lstat, open, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Digest } from '../oci/digest.js'
 import type { RepositoryName } from '../oci/name.js'
 import { codeOf, isMissing, unlessMissing } from './contain.js'
+import { Changes, flushDirectory } from './changes.js'
 import { hold, holdEntry, type Held } from './held.js'
 import { PacedDisk } from './paced.js'
 import * as paths from './paths.js'
@@ -19,16 +20,21 @@ export interface Extent {
   /** Sizes of the files, bytes. */
   readonly bytes: number
   readonly directories: number
+  /** Sizes of the files that were moved into the trash instead, bytes. */
+  readonly inTrash?: number
 }
 
 /** To give back the room of a larger file may take a file system long. Bytes. */
 const LARGE_BYTES = 65_536
 
 export const NOTHING: Extent = { bytes: 0, directories: 0 }
-export const plus = (a: Extent, b: Extent): Extent => ({ bytes: a.bytes + b.bytes, directories: a.directories + b.directories })
+export const plus = (a: Extent, b: Extent): Extent => ({ bytes: a.bytes + b.bytes, directories: a.directories + b.directories, ...inTrash((a.inTrash ?? 0) + (b.inTrash ?? 0)) })
+const inTrash = (bytes: number): Pick<Extent, 'inTrash'> => bytes === 0 ? {} : { inTrash: bytes }
 
 export class TreeWriter {
   readonly #disk = new PacedDisk()
+  readonly #changes = new Changes()
+  #flushing: Promise<void> = Promise.resolve()
 
   /** @param root the directory `docker/registry/v2` of the storage */
   constructor (readonly root: string) {}
@@ -41,6 +47,7 @@ export class TreeWriter {
     return await this.#in(dirname(from), async source => await this.#in(dirname(to), async target => {
       const [old, now] = [`${source.path}/${basename(from)}`, `${target.path}/${basename(to)}`]
       try {
+        this.#changes.note(dirname(from), dirname(to))
         await this.#disk.run(() => { renameSync(old, now) }, async () => { await rename(old, now) })
         return 'moved'
       } catch (error) {
@@ -48,6 +55,22 @@ export class TreeWriter {
         return await lookAt(this.#disk, old) === undefined ? 'missing' : 'nowhere'
       }
     }, () => 'nowhere'), () => 'missing')
+  }
+
+  /**
+   * Gives a file a second name, or copies it where the file system has no such thing. The new name is there at once or not at all.
+   * @returns `missing`: there is no such file; `exists`: the name is taken
+   */
+  async link (from: string, to: string): Promise<'linked' | 'missing' | 'exists'> {
+    return await this.#in(dirname(from), async source => await this.#in(dirname(to), async target => {
+      this.#changes.note(dirname(to))
+      return await linkOrCopy(`${source.path}/${basename(from)}`, `${target.path}/${basename(to)}`)
+    }, () => { throw new Error(`${dirname(to)} could not be made`) }, true), () => 'missing')
+  }
+
+  /** Writes a file of Delgate's own as a whole or not at all; it is on the disk when this resolves. */
+  async writeOwn (relative: string, content: string): Promise<void> {
+    await this.#write(relative, content)
   }
 
   /** Removes a directory with all that is in it; what is missing already counts as nothing. */
@@ -91,7 +114,7 @@ export class TreeWriter {
 
   /** Stores a blob as a whole or not at all. */
   async storeBlob (digest: Digest, bytes: Buffer | string): Promise<void> {
-    await this.#write(paths.blobData(digest), bytes, true)
+    await this.#write(paths.blobData(digest), bytes)
   }
 
   /** Stores a manifest and links it in a repository, as the registry's manifest PUT does. */
@@ -102,17 +125,32 @@ export class TreeWriter {
 
   /** Makes sure that a directory exists. */
   async ensure (relative: string): Promise<void> {
-    (await this.#hold(relative, true))?.close()
+    this.#changes.note(dirname(relative))
+    const held = await this.#hold(relative, true)
+    held?.close()
   }
 
-  /** Writes a file as a whole or not at all. What other names it has, by links, keeps its content. */
-  async #write (relative: string, content: Buffer | string, flush = false): Promise<void> {
+  /** All that was changed before survives a power cut when this resolves. */
+  async flush (): Promise<void> {
+    const flushing = this.#flushing.catch(() => {}).then(async () => { await this.#changes.flush(async directory => await this.#flushOne(directory)) })
+    this.#flushing = flushing
+    await flushing
+  }
+
+  /** @returns whether it is there */
+  async #flushOne (directory: string): Promise<boolean> {
+    return await this.#in(directory, async ({ path }) => { await flushDirectory(path); return true }, () => false)
+  }
+
+  /** Writes a file as a whole or not at all; it is on the disk when this resolves. What other names it has, by links, keeps its content. */
+  async #write (relative: string, content: Buffer | string): Promise<void> {
     await this.#in(dirname(relative), async ({ path }) => {
       // Not called by its name: the registry does not see it before it is whole.
       const temporary = `${path}/${basename(relative)}.${randomBytes(4).toString('hex')}`
       try {
-        await writeFile(temporary, content, { flag: 'wx', flush })
+        await writeFile(temporary, content, { flag: 'wx', flush: true })
         await rename(temporary, `${path}/${basename(relative)}`)
+        await flushDirectory(path)
       } catch (error) {
         await rm(temporary, { force: true })
         throw error
@@ -121,12 +159,14 @@ export class TreeWriter {
   }
 
   async #visit (relative: string, removing: boolean): Promise<Extent> {
+    if (removing) this.#changes.note(dirname(relative))
     return await this.#in(dirname(relative), async ({ path }) => await visit(this.#disk, `${path}/${basename(relative)}`, removing), () => NOTHING)
   }
 
   async #removeEmpty (relative: string, mayRemove: (directory: string) => boolean): Promise<'removed' | 'missing' | 'kept'> {
     return await this.#in(dirname(relative), async ({ path }) => {
       if (!mayRemove(relative)) return 'kept'
+      this.#changes.note(dirname(relative))
       try {
         // Not awaited, so that the answer of `mayRemove` still holds.
         rmdirSync(`${path}/${basename(relative)}`)
@@ -187,6 +227,32 @@ async function visitFile (disk: PacedDisk, path: string, bytes: number, removing
   if (!removing) return { bytes, directories: 0 }
   const removed = bytes > LARGE_BYTES ? unlink(path) : run(disk, () => { unlinkSync(path) }, async () => { await unlink(path) })
   return await unlessMissing(removed.then(() => ({ bytes, directories: 0 }))) ?? NOTHING
+}
+
+/** How file systems say that they cannot give a file a second name: other device, not supported, not allowed, too many. */
+const NO_LINKS: ReadonlySet<string> = new Set(['EXDEV', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EPERM', 'EMLINK'])
+
+async function linkOrCopy (from: string, to: string): Promise<'linked' | 'missing' | 'exists'> {
+  try {
+    await link(from, to)
+    return 'linked'
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return 'missing'
+    if (codeOf(error) === 'EEXIST') return 'exists'
+    if (!NO_LINKS.has(codeOf(error))) throw error
+  }
+  const temporary = `${to}.${randomBytes(4).toString('hex')}`
+  try {
+    await copyFile(from, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+    // It must not be there by its name, and empty, after a power cut.
+    const file = await open(temporary)
+    await file.sync().finally(async () => { await file.close() })
+    await rename(temporary, to)
+    return 'linked'
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
 }
 
 const lookAt = async (disk: PacedDisk, path: string): Promise<Stats | undefined> =>

@@ -42,6 +42,7 @@ interface Waiter {
 
 export class Admission {
   #hold: Hold = 'none'
+  #suspended = false
   #waiting: Waiter[] = []
   /** Serial numbers of the requests that were admitted and have not left, the oldest first. */
   readonly #inFlight = { read: new Set<number>(), download: new Set<number>(), write: new Set<number>() }
@@ -49,13 +50,24 @@ export class Admission {
   readonly #watchers = new Set<() => void>()
   readonly #byPromise = new WeakMap<Promise<Leave>, Waiter>()
   #longestHoldMs = 0
+  #holds = 0
+  #heldMs = 0
+  /** When the hold of now began, milliseconds by `performance.now()`. */
+  #holdsSince: number | undefined
 
-  constructor (private readonly limits: AdmissionLimits) {}
+  /** @param onHeld told how long a request was held, seconds */
+  constructor (private readonly limits: AdmissionLimits, private readonly onHeld: (seconds: number) => void = () => {}) {}
 
-  get hold (): Hold { return this.#hold }
+  get hold (): Hold { return this.#suspended ? 'all' : this.#hold }
   get waiting (): number { return this.#waiting.length }
   /** The longest that any request was held since the start, milliseconds. */
   get longestHoldMs (): number { return this.#longestHoldMs }
+  /** How often there was something to be held since the start, how long in all, and how long it has been so now; seconds. */
+  get holds (): { count: number, seconds: number, lastsSeconds: number } {
+    const lastsMs = this.#holdsSince === undefined ? 0 : performance.now() - this.#holdsSince
+    return { count: this.#holds, seconds: (this.#heldMs + lastsMs) / 1000, lastsSeconds: lastsMs / 1000 }
+  }
+
   inFlight (traffic: Traffic): number { return this.#inFlight[traffic].size }
 
   /**
@@ -64,13 +76,17 @@ export class Admission {
    * @throws HoldExceeded
    */
   enter (traffic: Traffic, exempt: () => boolean = () => false): Leave | Promise<Leave> {
-    if (!this.#holds(traffic, exempt)) return this.#admit(traffic)
+    if (!this.#isHeld(traffic, exempt)) return this.#admit(traffic)
     if (this.#waiting.length >= this.limits.maximumRequests) throw new HoldExceeded('full')
     const since = Date.now()
     let made: Waiter | undefined
     const held = new Promise<Leave>((resolve, reject) => {
       const timer = setTimeout(() => { this.#refuse(waiter, 'timeout') }, this.limits.timeoutSeconds * 1000)
-      const note = (): void => { this.#longestHoldMs = Math.max(this.#longestHoldMs, Date.now() - since) }
+      const note = (): void => {
+        const heldMs = Date.now() - since
+        this.#longestHoldMs = Math.max(this.#longestHoldMs, heldMs)
+        this.onHeld(heldMs / 1000)
+      }
       const waiter: Waiter = { traffic, exempt, timer, admit: leave => { note(); resolve(leave) }, refuse: error => { note(); reject(error) } }
       made = waiter
       this.#waiting.push(waiter)
@@ -88,9 +104,33 @@ export class Admission {
   /** Begins to hold, or holds less or more. Requests that waited and are not held any more are admitted in order. */
   set (hold: Hold): void {
     this.#hold = hold
+    this.#note()
+    this.#release()
+  }
+
+  /** Begins to hold everything, or goes on with what `set` said: there is no registry that could take a request. */
+  suspend (suspended: boolean): void {
+    this.#suspended = suspended
+    this.#note()
+    this.#release()
+  }
+
+  /** A hold may have begun, or ended. */
+  #note (): void {
+    const now = performance.now()
+    if (this.hold !== 'none' && this.#holdsSince === undefined) {
+      this.#holds++
+      this.#holdsSince = now
+    } else if (this.hold === 'none' && this.#holdsSince !== undefined) {
+      this.#heldMs += now - this.#holdsSince
+      this.#holdsSince = undefined
+    }
+  }
+
+  #release (): void {
     const still: Waiter[] = []
     for (const waiter of this.#waiting) {
-      if (this.#holds(waiter.traffic, waiter.exempt)) {
+      if (this.#isHeld(waiter.traffic, waiter.exempt)) {
         still.push(waiter)
       } else {
         clearTimeout(waiter.timer)
@@ -147,8 +187,8 @@ export class Admission {
     waiter.refuse(new HoldExceeded(reason))
   }
 
-  #holds (traffic: Traffic, exempt: () => boolean): boolean {
-    switch (this.#hold) {
+  #isHeld (traffic: Traffic, exempt: () => boolean): boolean {
+    switch (this.hold) {
       case 'none': return false
       case 'new-writes': return traffic === 'write' && !exempt()
       case 'writes': return traffic === 'write'

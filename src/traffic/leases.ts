@@ -16,8 +16,13 @@ import type { Sessions } from './sessions.js'
 export class Leases {
   readonly #condemned = new Map<Digest, Promise<void>>()
   #longestWaitMs = 0
+  #waiting = 0
 
-  constructor (private readonly sessions: Pick<Sessions, 'leased' | 'leasedAnywhere' | 'leasesAlias'>, private readonly pulls: Pick<Pulls, 'leased' | 'leasedAnywhere'>) {}
+  /** @param onWaited told how long a claim had to wait, seconds */
+  constructor (private readonly sessions: Pick<Sessions, 'leased' | 'leasedAnywhere' | 'leasesAlias'>, private readonly pulls: Pick<Pulls, 'leased' | 'leasedAnywhere'>, private readonly onWaited: (seconds: number) => void = () => {}) {}
+
+  /** Claims that wait for a deletion or a sweep right now. */
+  get waiting (): number { return this.#waiting }
 
   /** The longest that a claim has waited for a deletion or a sweep since the start, milliseconds. */
   get longestWaitMs (): number { return this.#longestWaitMs }
@@ -61,8 +66,15 @@ export class Leases {
     }
   }
 
-  /** Notes how long a claim had to wait. @param since milliseconds, by `performance.now()` */
-  waited (since: number): void {
-    this.#longestWaitMs = Math.max(this.#longestWaitMs, performance.now() - since)
+  /** A claim waits until it may go on; call the result then. */
+  wait (): () => void {
+    const since = performance.now()
+    this.#waiting++
+    return () => {
+      const waitedMs = performance.now() - since
+      this.#waiting--
+      this.#longestWaitMs = Math.max(this.#longestWaitMs, waitedMs)
+      this.onWaited(waitedMs / 1000)
+    }
   }
 }

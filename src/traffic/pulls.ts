@@ -11,6 +11,8 @@ interface Pull {
   readonly lists: readonly Digest[]
   /** What the manifest lists and the client has not fetched yet. */
   readonly missing: Set<Digest>
+  /** How often the client has begun it again: what it got before does not count any more. */
+  round: number
   /** Requests for content that run right now. */
   inFlight: number
   lastActive: number
@@ -42,7 +44,9 @@ export class Pulls {
     if (pull === undefined) return false
     pull.lastActive = Date.now()
     // The same client may pull it again, or twice at once.
-    if (pull.missing.size < pull.lists.length) pull.lists.forEach(digest => { pull.missing.add(digest) })
+    if (pull.missing.size === pull.lists.length) return true
+    pull.lists.forEach(digest => { pull.missing.add(digest) })
+    pull.round++
     return true
   }
 
@@ -57,7 +61,7 @@ export class Pulls {
     if (clients === undefined) this.#repositories.set(repository, clients = new Map())
     let pulling = clients.get(client)
     if (pulling === undefined) clients.set(client, pulling = new Map())
-    pulling.set(manifest, { lists: [...new Set(lists)], missing: new Set(lists), inFlight: 0, lastActive: Date.now() })
+    pulling.set(manifest, { lists: [...new Set(lists)], missing: new Set(lists), round: 0, inFlight: 0, lastActive: Date.now() })
   }
 
   /**
@@ -65,15 +69,16 @@ export class Pulls {
    * @returns takes whether the client got all of it
    */
   fetching (repository: RepositoryName, client: string, digest: Digest): (whole: boolean) => void {
-    const pulls = [...this.#repositories.get(repository)?.get(client)?.values() ?? []]
-    for (const pull of pulls) pull.inFlight++
+    const pulls = [...this.#repositories.get(repository)?.get(client)?.values() ?? []].map(pull => ({ pull, round: pull.round }))
+    for (const { pull } of pulls) pull.inFlight++
     this.#count(repository, digest, 1)
     return whole => {
       this.#count(repository, digest, -1)
-      for (const pull of pulls) {
+      for (const { pull, round } of pulls) {
         pull.inFlight--
         pull.lastActive = Date.now()
-        if (whole) pull.missing.delete(digest)
+        // The end of a fetch is noticed a little later than its client has everything, and may have begun anew.
+        if (whole && pull.round === round) pull.missing.delete(digest)
       }
       if (whole) this.#tidy(repository)
     }
