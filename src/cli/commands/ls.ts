@@ -1,0 +1,31 @@
+/** `delgate ls [PREFIX]`: repositories with their sizes. */
+import { EXIT, type ExitCode } from '../failure.js'
+import { JsonList, Table } from '../output.js'
+import type { Session } from '../session.js'
+import { ago, bytes } from '../words.js'
+
+export interface LsOptions {
+  readonly match?: string
+  readonly sort?: 'name' | 'bytes'
+  readonly quiet?: boolean
+}
+
+const COLUMNS = [{ title: 'REPOSITORY' }, { title: 'TAGS', right: true }, { title: 'SIZE', right: true }, { title: 'OWN', right: true }, { title: 'PUSHED', right: true }, { title: 'PULLED', right: true }]
+
+/** What is said while the gate does not know all yet. */
+export const INCOMPLETE = 'the gate still reads what is stored: the sizes are too small'
+
+export async function listRepositories ({ match, sort, quiet = false }: LsOptions, { catalog, output, names: [prefix] }: Session): Promise<ExitCode> {
+  const table = new Table(output, COLUMNS)
+  const list = new JsonList(output, 'repositories')
+  let complete = true
+  for await (const page of catalog.repositories({ prefix, match, sort })) {
+    complete = page.complete
+    if (output.json) await list.add(page.items)
+    else if (quiet) await output.write(page.items.map(({ name }) => `${name}\n`).join(''))
+    else await table.rows(page.items.map(one => [one.name, String(one.tags), bytes(one.bytes), bytes(one.ownBytes), ago(one.pushedAt), ago(one.pulledAt)]))
+  }
+  if (output.json) await list.end({ complete })
+  if (!complete) output.note(INCOMPLETE)
+  return EXIT.done
+}

@@ -1,0 +1,37 @@
+/** `delgate tags REPOSITORY`: its tags, with what each one holds alone. */
+import type { Tag } from '../answers.js'
+import { EXIT, type ExitCode } from '../failure.js'
+import { JsonList, Table } from '../output.js'
+import { parseRepository } from '../reference.js'
+import type { Session } from '../session.js'
+import { ago, bytes, shortDigest } from '../words.js'
+import { INCOMPLETE } from './ls.js'
+
+export interface TagsOptions {
+  readonly match?: string
+  /** Digests whole. */
+  readonly trunc?: boolean
+  readonly quiet?: boolean
+}
+
+const COLUMNS = [{ title: 'TAG' }, { title: 'DIGEST' }, { title: 'CREATED', right: true }, { title: 'PUSHED', right: true }, { title: 'PULLED', right: true }, { title: 'SIZE', right: true }, { title: 'OWN', right: true }, { title: 'PLATFORMS' }]
+
+export async function listTags ({ match, trunc = true, quiet = false }: TagsOptions, { catalog, output, names: [name = ''] }: Session): Promise<ExitCode> {
+  const repository = parseRepository(name)
+  const table = new Table(output, COLUMNS)
+  const list = new JsonList(output, 'tags')
+  const row = (tag: Tag): string[] => [tag.tag, digestOf(tag, trunc), ago(tag.createdAt), ago(tag.pushedAt), ago(tag.pulledAt), sizeOf(tag.bytes), sizeOf(tag.ownBytes), tag.problem ?? tag.platforms?.join(', ') ?? '']
+  let complete = true
+  for await (const page of catalog.tags(repository, match)) {
+    complete = page.complete
+    if (output.json) await list.add(page.items)
+    else if (quiet) await output.write(page.items.map(({ tag }) => `${tag}\n`).join(''))
+    else await table.rows(page.items.map(row))
+  }
+  if (output.json) await list.end({ repository, complete })
+  if (!complete) output.note(INCOMPLETE)
+  return EXIT.done
+}
+
+const digestOf = ({ digest }: Tag, trunc: boolean): string => digest === undefined ? '-' : trunc ? shortDigest(digest) : digest
+const sizeOf = (size: number | undefined): string => size === undefined ? '-' : bytes(size)
