@@ -7,8 +7,10 @@ import { parseDeleteQuery, parseWait } from '../../src/http/prefer.js'
 import { algorithmOf, hexOf, parseDigest, type Digest } from '../../src/oci/digest.js'
 import { parseRepositoryName, parseTag, type RepositoryName, type Tag } from '../../src/oci/name.js'
 import { classify, type Route } from '../../src/oci/route.js'
+import { parseUploadQuery } from '../../src/oci/upload-query.js'
 import * as paths from '../../src/storage/paths.js'
 import { fuzz, must } from '../support/fuzz.js'
+import { goFormValue } from '../support/go-query.js'
 import { registryRoute } from '../support/go-router.js'
 import * as odd from '../support/odd.js'
 import type { Chance } from '../support/random.js'
@@ -106,6 +108,19 @@ await fuzz(t, 'queries of a deletion: nothing but a plain dry-run=true is one, a
   must(given.every(key => allowed.some(one => one === new URLSearchParams(`${key}=`).keys().next().value)), 'an unknown key was accepted', query)
   must(read.dryRun || !given.includes('dry-run') || new URLSearchParams(query).get('dry-run') === 'false', 'a dry run would delete', query)
   return 'accepted'
+})
+
+await fuzz(t, 'queries of an upload name what the registry finds in them, or are refused', { cases: CASES }, chance => {
+  const pair = (): string => `${chance.one(['digest', 'digest', 'mount', 'from', '_state', 'x', 'Digest', '?digest', ''])}${chance.one(['=', '=', '=', '', '=='])}${chance.happens(0.6) ? odd.digest(chance) : odd.name(chance)}`
+  const plain = Array.from({ length: 1 + chance.upTo(4) }, pair).join(chance.one(['&', '&', '&', ';', '&&']))
+  const query = odd.encoded(chance, odd.sometimesMutated(chance, plain, 0.3), chance.one([0, 0, 0.1]))
+  const read = codedOrElse(() => parseUploadQuery(query))
+  if (read === undefined) return 'refused'
+  for (const key of ['digest', 'mount', 'from'] as const) {
+    const latin1 = Buffer.from(read[key] ?? '').toString('latin1')
+    must(latin1 === goFormValue(query, key), `${key}: the registry finds ${goFormValue(query, key)}`, [query, read])
+  }
+  return Object.keys(read).length === 0 ? 'nothing named' : 'accepted'
 })
 
 await fuzz(t, 'preferences', { cases: CASES }, chance => {

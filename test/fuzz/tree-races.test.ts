@@ -2,9 +2,8 @@
  * While something is removed or written, a directory on the way is replaced by a symbolic link to a directory outside,
  * which looks just the same: at every moment between two file operations, and by somebody who does nothing else.
  */
-import { existsSync, linkSync, readFileSync, readdirSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import { Aside } from '../../src/storage/aside.js'
 import * as paths from '../../src/storage/paths.js'
@@ -12,6 +11,7 @@ import { TreeWriter } from '../../src/storage/write.js'
 import { fuzz, must } from '../support/fuzz.js'
 import { BLOB, MANIFEST, MANIFEST_TEXT, NAME, TAG, digestOf, picture, writeRepository } from '../support/guarded.js'
 import { interpose } from '../support/interpose.js'
+import { Swapped, steps } from '../support/swapped.js'
 import { memoryDirectory } from '../support/temporary.js'
 
 /** What is done, and the deepest directory on the way there. */
@@ -31,33 +31,22 @@ const DEEDS: readonly Deed[] = [
   { what: 'make a directory', way: paths.layersDirectory(NAME), work: async writer => { await writer.ensure(`${paths.layersDirectory(NAME)}/sha512/x`) } }
 ]
 
-/** Every directory on a way. */
-function steps (way: string): string[] {
-  return way === '.' ? [] : [...steps(dirname(way)), way]
-}
-
 const scratch = await memoryDirectory(t)
 const guarded = join(scratch, 'guarded')
-const root = join(scratch, 'tree')
-const aside = join(scratch, 'aside')
+const tree = new Swapped(scratch, guarded)
+const { root } = tree
 writeRepository(guarded)
 let untouched = picture(guarded)
 /** How many file operations each deed has. */
 const operations = new Map<Deed, number>()
 
 async function operationsOf (deed: Deed): Promise<number> {
-  fresh()
+  tree.fresh()
   const writer = new TreeWriter(root)
   await writer.measure(paths.REPOSITORIES)
   const count = operations.get(deed) ?? await interpose(0, () => {}, async () => { await deed.work(writer) })
   operations.set(deed, count)
   return count
-}
-
-/** Writes the tree anew. */
-function fresh (): void {
-  for (const path of [root, aside]) rmSync(path, { recursive: true, force: true })
-  writeRepository(root)
 }
 
 function assertUntouched (what: string): void {
@@ -68,13 +57,6 @@ function assertUntouched (what: string): void {
   throw new Error(what)
 }
 
-/** Puts a link to the outside in the place of a directory. */
-function swap (step: string): void {
-  if (existsSync(aside) || !existsSync(join(root, step))) return
-  renameSync(join(root, step), aside)
-  symlinkSync(join(guarded, step), join(root, step))
-}
-
 /** It may fail, but only so that a later attempt can do better. */
 async function allowed (work: Promise<unknown>): Promise<string> {
   try {
@@ -82,7 +64,7 @@ async function allowed (work: Promise<unknown>): Promise<string> {
     return 'done'
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    must(/symbolic link|could not be made|is gone as soon/.test(message) || ['ENOTEMPTY', 'ENOTDIR', 'ENOENT', 'ELOOP', 'EEXIST'].includes(code ?? ''), `it failed with ${message}`)
+    must(/symbolic link|could not be made|is gone as soon/.test(message) || ['ENOTEMPTY', 'ENOTDIR', 'EISDIR', 'ENOENT', 'ELOOP', 'EEXIST'].includes(code ?? ''), `it failed with ${message}`)
     return 'refused'
   }
 }
@@ -91,12 +73,12 @@ await fuzz(t, 'a directory is swapped just before a file operation', { cases: 10
   const deed = chance.one(DEEDS)
   const step = chance.one(steps(deed.way))
   const at = 1 + chance.upTo(await operationsOf(deed))
-  fresh()
+  tree.fresh()
   const writer = new TreeWriter(root)
   // What it learns of the tree at first it knows already.
   if (chance.happens(0.8)) await writer.measure(paths.REPOSITORIES)
   let outcome = ''
-  await interpose(at, () => { swap(step) }, async () => { outcome = await allowed(deed.work(writer)) })
+  await interpose(at, () => { tree.swap(step) }, async () => { outcome = await allowed(deed.work(writer)) })
   assertUntouched(`${deed.what}: ${step} became a symbolic link before file operation ${at}, and what it leads to has changed`)
   return outcome
 })
@@ -104,35 +86,21 @@ await fuzz(t, 'a directory is swapped just before a file operation', { cases: 10
 await fuzz(t, 'somebody swaps a directory to and fro all the time', { cases: 300 }, async chance => {
   const deed = chance.one(DEEDS)
   const step = chance.one(steps(deed.way))
-  fresh()
+  tree.fresh()
   const writer = new TreeWriter(root)
-  const over = new AbortController()
-  const swapping = (async () => {
-    for (let times = 0; !over.signal.aborted && times < 10_000; times++) {
-      swap(step)
-      if (chance.happens(0.5)) await turn()
-      if (existsSync(aside)) {
-        unlinkSync(join(root, step))
-        renameSync(aside, join(root, step))
-      }
-      await turn()
-    }
-  })().catch(() => {})
-  const outcome = await allowed(deed.work(writer))
-  over.abort()
-  await swapping
+  const outcome = await tree.toAndFro(step, chance, async () => await allowed(deed.work(writer)))
   assertUntouched(`${deed.what}: ${step} was swapped all the time, and what it leads to has changed`)
   return outcome
 })
 
 t.test('no handle stays open', async t => {
-  fresh()
+  tree.fresh()
   const handles = (): number => existsSync('/proc/self/fd') ? readdirSync('/proc/self/fd').length : 0
   const before = handles()
   for (const deed of DEEDS) {
     for (const step of steps(deed.way)) {
-      fresh()
-      swap(step)
+      tree.fresh()
+      tree.swap(step)
       await allowed(deed.work(new TreeWriter(root)))
     }
   }
@@ -140,7 +108,7 @@ t.test('no handle stays open', async t => {
 })
 
 t.test('a link that has other names is written anew, and those keep their content', async t => {
-  fresh()
+  tree.fresh()
   const writer = new TreeWriter(root)
   const outside = join(guarded, 'outside')
   const link = join(root, paths.layerLink(NAME, BLOB))

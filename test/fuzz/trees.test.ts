@@ -72,7 +72,7 @@ async function sweep (reader: TreeReader, writer: TreeWriter): Promise<void> {
   const aside = new Aside(writer)
   await allowed(aside.clear())
   for (const digest of [BLOB, MANIFEST, SECRET]) await allowed((async () => await (await aside.take(digest))?.())())
-  await aside.tidy()
+  await allowed(aside.clear())
   for (const directory of await allowed(reader.emptyDirectories()) ?? []) await allowed(writer.pruneUp([directory]))
   await allowed(writer.linkLayer(NAME, BLOB, BLOB))
   await allowed(writer.linkManifest(NAME, MANIFEST, '{}'))

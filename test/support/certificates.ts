@@ -15,7 +15,7 @@ export interface Issued {
 export interface Authority {
   /** Path of its own certificate. */
   readonly ca: string
-  /** Signs a certificate for 127.0.0.1 and localhost, of a server or a client. */
+  /** Signs a certificate for 127.0.0.1, ::1 and localhost, of a server or a client. */
   issue (name: string): Promise<Issued>
 }
 
@@ -36,7 +36,7 @@ export async function authority (t: Test, name = 'authority'): Promise<Authority
     ca: at('ca.pem'),
     issue: async name => {
       const issued = { certificate: at(`${name}.pem`), key: at(`${name}.key`) }
-      await make(name, issued.key, issued.certificate, '-CA', at('ca.pem'), '-CAkey', at('ca.key'), '-addext', 'basicConstraints=critical,CA:FALSE', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost')
+      await make(name, issued.key, issued.certificate, '-CA', at('ca.pem'), '-CAkey', at('ca.key'), '-addext', 'basicConstraints=critical,CA:FALSE', '-addext', 'subjectAltName=IP:127.0.0.1,IP:::1,DNS:localhost')
       return issued
     }
   }

@@ -59,7 +59,7 @@ async function residentBytes ({ pid }: ChildProcess): Promise<number> {
 }
 
 /** Runs Delgate with a configuration file that it should refuse; when it does not, it is ended in time, with its registry. */
-export async function runDelgate (directory: string, settings: object | string, timeout = 15_000): Promise<Ended> {
+export async function runDelgate (directory: string, settings: object | string, timeout = 60_000): Promise<Ended> {
   const file = join(directory, 'refused.yml')
   await writeFile(file, typeof settings === 'string' ? settings : JSON.stringify(settings))
   const { NODE_OPTIONS: _, ...env } = environment()

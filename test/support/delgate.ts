@@ -47,7 +47,7 @@ export function writtenSettings (tool: RegistryTool, files: RegistryFiles, optio
     log: { level: 'silent', ...given.log },
     registry: { controller: 'process', config: files.config, process: { binary: options.binary ?? tool.path, stopTimeoutSeconds: 5 }, ...given.registry },
     storage: { root: files.storage, ...given.storage },
-    state: { directory: join(files.directory, 'state'), ...given.state },
+    state: { directory: join(files.directory, 'state'), reserveBytes: 4096, ...given.state },
     audit: { file: join(files.directory, 'state', 'audit.jsonl'), ...given.audit },
     collection: { quietSeconds: 0.1, maximumDelaySeconds: 2, retryMinimumSeconds: 0.2, retryMaximumSeconds: 1, ...given.collection },
     hold: { timeoutSeconds: 30, ...given.hold },

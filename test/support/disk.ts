@@ -78,7 +78,7 @@ export async function assertClean (t: Test, { storage, config, tool }: Stored, d
  * Directories with nothing in them. Allowed are the roots of the tree, and `_uploads`, which the registry itself
  * leaves empty in every repository that it has pushed to and that still holds something.
  */
-function emptyDirectories (entries: readonly Entry[]): string[] {
+export function emptyDirectories (entries: readonly Entry[]): string[] {
   const parents = new Set(entries.map(({ path }) => path.slice(0, path.lastIndexOf('/'))))
   const paths = new Set(entries.map(({ path }) => path))
   const allowed = /^docker(?:\/registry(?:\/v2(?:\/repositories|\/blobs(?:\/sha(?:256|384|512))?)?)?)?$/

@@ -65,6 +65,18 @@ function engineAt (host: string, config?: string): TestEngine {
   }
 }
 
+/** `docker compose` (v2), else `docker-compose`; or why there is neither. In CI there always is one. */
+export async function composeCommand (): Promise<{ readonly command: readonly string[], readonly skip: string | false }> {
+  for (const command of [['docker', 'compose'], ['docker-compose']]) {
+    const [program = '', ...args] = command
+    const ended = await run(program, [...args, 'version']).catch(() => undefined)
+    if (ended?.code === 0) return { command, skip: false }
+  }
+  const skip = 'docker compose is missing: install the Debian package docker-compose, or the plugin'
+  if (process.env.CI === 'true') throw new Error(`nothing may be skipped in CI: ${skip}`)
+  return { command: [], skip }
+}
+
 /** The name of an image laid out as the official one of this release line; made when the engine lacks it. */
 export async function registryImage (engine: TestEngine, tool: RegistryTool): Promise<string> {
   const name = `delgate-test/registry:${tool.version}`
@@ -147,10 +159,11 @@ export async function forget (engine: TestEngine, name: string): Promise<void> {
 /** Makes a stand-in for the Dockerfile's base image when the engine lacks it; it goes when the test ends. */
 export async function nodeImage (t: Test, engine: TestEngine, name: string): Promise<void> {
   if ((await engine.tryDocker('image', 'inspect', name)).code === 0) return
-  // It holds this machine's npm settings, maybe with a password: neither it nor a stage built on it may stay.
+  // It holds this machine's npm settings, maybe with a password: neither it nor a stage built on it may stay. Of others, a
+  // build may be running.
   t.teardown(async () => {
     await engine.tryDocker('rmi', '--force', name)
-    await engine.tryDocker('image', 'prune', '--force', '--filter', 'label=delgate.test=node')
+    await engine.tryDocker('image', 'prune', '--force', '--filter', `label=delgate.test.node=${name}`)
   })
   await mustRun(SCRIPT, ['node-image', name], { env: { DOCKER_HOST: engine.host } })
 }

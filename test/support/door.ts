@@ -2,7 +2,7 @@
  * A door between the gate and the registry: everything passes it, and a test can hold a request there, on its way to
  * the registry or on its way back. So a race is forced, not waited for.
  */
-import { Agent, createServer, request as nodeRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import { Agent, createServer, request as nodeRequest, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { pipeline } from 'node:stream/promises'
@@ -13,6 +13,7 @@ export interface Passed {
   readonly method: string
   /** With the query. */
   readonly path: string
+  readonly headers: IncomingHttpHeaders
   /** `undefined` until the registry has answered. */
   status: number | undefined
 }
@@ -64,7 +65,7 @@ export async function openDoor (t: Test, registry: string): Promise<Door> {
   server.keepAliveTimeout = 60_000
   const pass = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     await stopAt('before', request)
-    const passed: Passed = { method: request.method!, path: request.url!, status: undefined }
+    const passed: Passed = { method: request.method!, path: request.url!, headers: request.headers, status: undefined }
     log.push(passed)
     const answer = await forward(registry, agent, request, response)
     passed.status = answer.statusCode!

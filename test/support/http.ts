@@ -47,7 +47,7 @@ export function start (base: string, method: string, path: string, options: Requ
   const length = body === undefined || body instanceof Readable ? {} : { 'content-length': Buffer.byteLength(body) }
   const isSecure = url.protocol === 'https:'
   const request = (isSecure ? secureRequest : nodeRequest)({
-    hostname: url.hostname,
+    hostname: url.hostname.replace(/^\[(.*)\]$/, '$1'),
     port: url.port,
     method,
     path,

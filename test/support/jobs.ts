@@ -11,7 +11,8 @@ export interface Receipt {
   readonly blobs: ReadonlyArray<{ readonly digest: string, readonly bytes: number }>
   readonly directories: number
   readonly bytesFreed: number
-  readonly kept: ReadonlyArray<{ readonly digest: string, readonly by: ReadonlyArray<{ readonly repository: string, readonly tags: readonly string[] }> }>
+  readonly bytesInTrash: number
+  readonly kept: ReadonlyArray<{ readonly digest: string, readonly bytes?: number, readonly by: ReadonlyArray<{ readonly repository: string, readonly tags: readonly string[] }> }>
   readonly warnings: readonly string[]
   readonly counts: { readonly tags: number, readonly manifests: number, readonly layerLinks: number, readonly blobs: number }
 }
@@ -27,6 +28,9 @@ export interface Job {
   readonly startedAt?: string
   readonly endedAt?: string
   readonly receipt?: Receipt
+  readonly trash?: { readonly state: string, readonly until: string }
+  readonly undoes?: string
+  readonly restored?: Pick<Receipt, 'tags' | 'manifests' | 'blobs'>
   readonly error?: unknown
   readonly attempts: number
   /** When a failed job is tried again. */

@@ -8,8 +8,8 @@ export interface Log {
 }
 
 /** A log that is kept; it is not printed. */
-export function keptLog (): Log {
+export function keptLog (level = 'info'): Log {
   const lines: Array<Record<string, unknown>> = []
-  const logger = pino({ level: 'info' }, { write: (line: string) => { lines.push(JSON.parse(line) as Record<string, unknown>) } })
+  const logger = pino({ level }, { write: (line: string) => { lines.push(JSON.parse(line) as Record<string, unknown>) } })
   return { logger, said: pattern => lines.filter(({ msg }) => pattern.test(String(msg))) }
 }

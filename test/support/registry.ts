@@ -36,6 +36,10 @@ export interface RegistryOptions {
   readonly host?: string
   /** Port of the Redis that it caches in; otherwise it caches in its own memory. */
   readonly redis?: number
+  /** Whether it remembers which blobs exist. Default: true. */
+  readonly cache?: boolean
+  /** Where it stores. Default: a place of its own. */
+  readonly storage?: string
   /** It speaks TLS; with `clientcas`, only to those that show a certificate of such an authority. Paths of PEM files. */
   readonly tls?: { readonly certificate: string, readonly key: string, readonly clientcas?: readonly string[] }
 }
@@ -50,7 +54,7 @@ export interface RegistryFiles {
 
 /** Writes `config.yml` (as JSON, which is YAML) and what it names. The cache is the default of the official images. */
 export async function writeRegistryConfig (directory: string, options: RegistryOptions = {}, port = 0): Promise<RegistryFiles> {
-  const storage = join(directory, 'registry')
+  const storage = options.storage ?? join(directory, 'registry')
   const config = join(directory, 'config.yml')
   await mkdir(storage, { recursive: true })
   await writeFile(join(directory, 'htpasswd'), HTPASSWD)
@@ -59,7 +63,7 @@ export async function writeRegistryConfig (directory: string, options: RegistryO
     log: { level: 'warn', accesslog: { disabled: true } },
     storage: {
       filesystem: { rootdirectory: storage },
-      cache: { blobdescriptor: options.redis === undefined ? 'inmemory' : 'redis' },
+      ...(options.cache === false ? {} : { cache: { blobdescriptor: options.redis === undefined ? 'inmemory' : 'redis' } }),
       delete: { enabled: options.delete ?? true },
       ...(options.readonly === true ? { maintenance: { readonly: { enabled: true } } } : {})
     },

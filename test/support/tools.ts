@@ -44,14 +44,17 @@ const WANTED = {
   crane: { environment: 'TEST_DELGATE_CRANE', names: ['crane'], install: 'go install github.com/google/go-containerregistry/cmd/crane@latest' },
   curl: { environment: 'TEST_DELGATE_CURL', names: ['curl'], install: 'the Debian package curl' },
   'redis-server': { environment: 'TEST_DELGATE_REDIS', names: ['redis-server'], install: 'the Debian package redis-server' },
-  openssl: { environment: 'TEST_DELGATE_OPENSSL', names: ['openssl'], install: 'the Debian package openssl' }
+  openssl: { environment: 'TEST_DELGATE_OPENSSL', names: ['openssl'], install: 'the Debian package openssl' },
+  nginx: { environment: 'TEST_DELGATE_NGINX', names: ['nginx'], install: 'the Debian package nginx' },
+  caddy: { environment: 'TEST_DELGATE_CADDY', names: ['caddy'], install: 'the Debian package caddy' },
+  'systemd-analyze': { environment: 'TEST_DELGATE_SYSTEMD_ANALYZE', names: ['systemd-analyze'], install: 'the Debian package systemd' }
 } as const satisfies Record<string, Wanted>
 
 export type ToolName = keyof typeof WANTED
 
 const found = new Map<ToolName, Tool | undefined>()
 
-/** Looks a program up: its variable, PATH, `.cache/bin`, Go's `bin`. `undefined` when there is none. */
+/** Looks a program up: its variable, PATH, `.cache/bin`, Go's `bin`, `/usr/sbin`. `undefined` when there is none. */
 export function findTool (name: ToolName): Tool | undefined {
   if (!found.has(name)) found.set(name, lookUp(name))
   return found.get(name)
@@ -69,7 +72,7 @@ function lookUp (name: ToolName): Tool | undefined {
 
 function directories (): string[] {
   const path = (process.env.PATH ?? '').split(delimiter).filter((directory) => directory !== '')
-  return [...path, resolve('.cache/bin'), join(goPath(), 'bin')]
+  return [...path, resolve('.cache/bin'), join(goPath(), 'bin'), '/usr/sbin']
 }
 
 let cachedGoPath: string | undefined

@@ -107,8 +107,6 @@ export async function pull (arena: Omit<Arena, 'shared' | 'stock' | 'isOver'>, s
   const isUntouched = model.watch(slot)
   const path = `/v2/${slot.repository}/manifests/${slot.tag}`
   const answer = await request(url, 'GET', path, { headers: { accept: ACCEPT_ALL, ...options.headers } })
-  // 2.8 truncates a tag's link before it writes it: whoever asks in between gets a 500, without Delgate too.
-  if (answer.status === 500 && arena.tool.version === '2.8' && !isUntouched()) return await pull(arena, slot, options)
   if (answer.status !== 404) expectStatus(answer, 200, `GET ${path}`)
   const found = answer.status === 404 ? undefined : content(model, answer.body, header(answer, 'docker-content-digest'), path)
   if (isUntouched()) {
@@ -119,9 +117,31 @@ export async function pull (arena: Omit<Arena, 'shared' | 'stock' | 'isOver'>, s
     done.missed++
     return
   }
-  for (const child of manifestsOf(found).slice(0, -1)) await pullManifest(url, slot.repository, child.digest, child, options)
-  for (const blob of blobsOf(found)) await pullBlob(url, slot.repository, blob, options)
-  done.pulls++
+  if (await pullContent(url, slot.repository, found, options)) done.pulls++
+  else await pull(arena, slot, options)
+}
+
+/** On a machine that stands still for so long between two requests, a pull's leases may have run out. Milliseconds. */
+const STALL_MS = 4_000
+
+/** @returns false when the machine stood still, and what was to come is gone */
+async function pullContent (url: string, repository: string, content: Content, options: ClientOptions): Promise<boolean> {
+  let last = performance.now()
+  let longest = 0
+  const step = async (pulling: Promise<void>): Promise<void> => {
+    await pulling
+    longest = Math.max(longest, performance.now() - last)
+    last = performance.now()
+  }
+  try {
+    for (const child of manifestsOf(content).slice(0, -1)) await step(pullManifest(url, repository, child.digest, child, options))
+    for (const blob of blobsOf(content)) await step(pullBlob(url, repository, blob, options))
+    return true
+  } catch (error) {
+    longest = Math.max(longest, performance.now() - last)
+    if (longest > STALL_MS && (error as Error).message.includes('got 404')) return false
+    throw new Error(`${(error as Error).message} (the longest of its requests took ${Math.round(longest)} ms)`)
+  }
 }
 
 function content (model: TortureModel, bytes: Buffer, said: string | undefined, path: string): Content {

@@ -68,6 +68,26 @@ t.test('a hold that is lowered lets go on only what it does not hold any more', 
   t.same(log, ['r1', 'w1', 'w2'])
 })
 
+t.test('while there is no registry everything waits; then the hold is what it was, or has become', async t => {
+  const admission = new Admission(LIMITS)
+  const log: string[] = []
+  admission.set('new-writes')
+  admission.suspend(true)
+  t.equal(admission.hold, 'all')
+  enter(admission, 'r1', log, 'read')
+  enter(admission, 'w1', log, 'write', () => true)
+  admission.set('writes')
+  await settled()
+  t.same(log, [])
+  admission.suspend(false)
+  await settled()
+  t.same(log, ['r1'])
+  t.equal(admission.hold, 'writes')
+  admission.set('none')
+  await settled()
+  t.same(log, ['r1', 'w1'])
+})
+
 t.test('whether a request is exempt is asked again when the hold changes', async t => {
   const admission = new Admission(LIMITS)
   const log: string[] = []
@@ -229,4 +249,32 @@ t.test('settled: what is in flight now has ended; what comes later, and download
   const late = watched(admission.settled(10))
   await clock.pass(10)
   t.same(late, { state: 'fulfilled', value: false })
+})
+
+t.test('holds are counted, and how long they last; so is how long each request was held', async t => {
+  const held: number[] = []
+  const admission = new Admission(LIMITS, seconds => { held.push(seconds) })
+  t.same(admission.holds, { count: 0, seconds: 0, lastsSeconds: 0 })
+  admission.set('new-writes')
+  admission.set('all')
+  const log: string[] = []
+  enter(admission, 'a', log)
+  await new Promise(resolve => { setTimeout(resolve, 2) })
+  const { count, seconds, lastsSeconds } = admission.holds
+  t.equal(count, 1, 'a hold that holds more is the same one')
+  t.ok(lastsSeconds > 0)
+  t.equal(seconds, lastsSeconds)
+  t.same(held, [])
+  admission.suspend(true)
+  admission.set('none')
+  t.equal(admission.holds.count, 1, 'nor is it over while there is another reason for it')
+  admission.suspend(false)
+  t.equal(admission.holds.lastsSeconds, 0)
+  t.ok(admission.holds.seconds >= seconds)
+  await settled()
+  t.same(log, ['a'])
+  t.equal(held.length, 1)
+  admission.suspend(true)
+  t.equal(admission.holds.count, 2)
+  admission.suspend(false)
 })

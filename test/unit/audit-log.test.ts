@@ -1,6 +1,6 @@
 /** The log of decisions: every line is there, whole and in order, whatever happens to the file. */
 import { execFile } from 'node:child_process'
-import { appendFile, readFile, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { appendFile, open, readFile, readdir, rename, rm, stat, symlink, writeFile, type FileHandle } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -35,6 +35,26 @@ t.test('an entry is on the disk when its record resolves, and nobody else may re
   t.equal(text, lineOf({ at, ...given }))
   t.equal((await stat(settings.file)).mode & 0o077, 0)
   t.equal(log.problem, undefined)
+})
+
+t.test('what is written is flushed before its record resolves; many at once share that', async t => {
+  const settings = await settingsFor(t)
+  const log = await AuditLog.open(settings)
+  const handle = await open(settings.file)
+  const prototype = Object.getPrototypeOf(handle) as FileHandle
+  await handle.close()
+  const flushed: string[] = []
+  const { datasync } = prototype
+  t.teardown(() => { prototype.datasync = datasync })
+  prototype.datasync = async function (this: FileHandle) {
+    await datasync.call(this)
+    flushed.push(await readFile(settings.file, 'utf8'))
+  }
+  await log.record(entry('alice'))
+  t.match(flushed, [/"alice"/])
+  await Promise.all(numbers(100).map(async user => { await log.record(entry(user)) }))
+  t.match(flushed.at(-1), /"99"/)
+  t.ok(flushed.length <= 3, `${flushed.length} times`)
 })
 
 t.test('many at once are written in order and whole', async t => {

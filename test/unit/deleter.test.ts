@@ -8,9 +8,10 @@ import { dirname, join } from 'node:path'
 import t from 'tap'
 import type { Digest } from '../../src/oci/digest.js'
 import type { RepositoryName, Tag } from '../../src/oci/name.js'
+import type { Plan } from '../../src/deletion/plan.js'
 import { Deleter } from '../../src/jobs/deleter.js'
 import { CallerCredentials } from '../../src/jobs/credentials.js'
-import type { Job } from '../../src/jobs/job.js'
+import { newJob, type Job } from '../../src/jobs/job.js'
 import type { JobRunner } from '../../src/jobs/runner.js'
 import { JobStore } from '../../src/jobs/store.js'
 import * as paths from '../../src/storage/paths.js'
@@ -22,6 +23,7 @@ import { RepositoryLocks } from '../../src/traffic/locks.js'
 import { Reads } from '../../src/traffic/reads.js'
 import { Sessions } from '../../src/traffic/sessions.js'
 import { Tombstones } from '../../src/traffic/tombstones.js'
+import { NO_TRASH } from '../support/no-trash.js'
 
 const app = 'team/app' as RepositoryName
 const manifest = `sha256:${'a'.repeat(64)}` as Digest
@@ -31,6 +33,30 @@ const pushed = `sha256:${'b'.repeat(64)}` as Digest
 async function write (root: string, path: string, text: string): Promise<void> {
   await mkdir(dirname(join(root, path)), { recursive: true })
   await writeFile(join(root, path), text)
+}
+
+function deleterOf (root: string, store: JobStore, sessions: Sessions): Deleter {
+  const runner = { notify: () => {} } as unknown as JobRunner
+  const reader = new TreeReader(root)
+  return new Deleter({
+    reader,
+    states: new RepositoryStates(reader),
+    writer: new TreeWriter(root),
+    anchor: { check: async () => {} },
+    protection: new Protection([]),
+    trash: NO_TRASH,
+    keepUntil: () => undefined,
+    locks: new RepositoryLocks(),
+    sessions,
+    reads: new Reads(),
+    tombstones: new Tombstones((repository, digest) => sessions.leased(repository, digest)),
+    store,
+    runner,
+    planOptions: () => ({ referrers: 'purge', leased: digest => sessions.leased(app, digest), pushed: digest => sessions.leased(app, digest), uploading: upload => sessions.isUploading(app, upload.id), idleBefore: 0, staleBefore: 0 }),
+    credentials: new CallerCredentials(),
+    rehearse: async () => { throw new Error('not asked for') },
+    log: { error: () => {} }
+  })
 }
 
 t.test('what a push makes while the deletion is on its way stays', async t => {
@@ -58,25 +84,7 @@ t.test('what a push makes while the deletion is on its way stays', async t => {
     }
     await save(job)
   }
-  const runner = { notify: () => {} } as unknown as JobRunner
-  const reader = new TreeReader(root)
-  const deleter = new Deleter({
-    reader,
-    states: new RepositoryStates(reader),
-    writer: new TreeWriter(root),
-    anchor: { check: async () => {} },
-    protection: new Protection([]),
-    locks: new RepositoryLocks(),
-    sessions,
-    reads: new Reads(),
-    tombstones: new Tombstones((repository, digest) => sessions.leased(repository, digest)),
-    store,
-    runner,
-    planOptions: () => ({ referrers: 'purge', leased: digest => sessions.leased(app, digest), pushed: digest => sessions.leased(app, digest), uploading: upload => sessions.isUploading(app, upload.id), idleBefore: 0, staleBefore: 0 }),
-    credentials: new CallerCredentials(),
-    rehearse: async () => { throw new Error('not asked for') },
-    log: { error: () => {} }
-  })
+  const deleter = deleterOf(root, store, sessions)
   const accepted = await deleter.accept({ type: 'tag', repository: app, tag: 'v1' as Tag }, [app])
   t.equal(accepted.outcome, 'accepted')
   t.ok(answered, 'the push was answered in between')
@@ -84,4 +92,19 @@ t.test('what a push makes while the deletion is on its way stays', async t => {
   t.equal(state.tags.size, 0)
   t.same([...state.layers.keys()], [pushed], 'its layer is linked')
   t.same(await readdir(join(root, paths.uploadsDirectory(app))), ['an-upload'], 'its upload goes on')
+})
+
+t.test('directories whose link an interrupted removal had taken go with the next start', async t => {
+  const directory = await mkdtemp(join(tmpdir(), 'delgate-deleter-'))
+  t.teardown(async () => { await rm(directory, { recursive: true }) })
+  const root = join(directory, 'tree')
+  await write(root, paths.layerLink(app, config), config)
+  await write(root, paths.revisionLink(app, pushed), pushed)
+  for (const path of [paths.layerDirectory(app, manifest), paths.revisionDirectory(app, manifest)]) await mkdir(join(root, path), { recursive: true })
+  const store = await JobStore.open(join(directory, 'jobs'), { keepDays: 1, keepMaximum: 10 }, () => {})
+  const plan: Plan = { repository: app, tags: [], manifests: [manifest], history: [], layers: [manifest], kept: [], candidates: [], empties: false, blind: false, warnings: [] }
+  await store.save(newJob('delete', { type: 'manifest', repository: app, digest: manifest }, [plan]))
+  await deleterOf(root, store, new Sessions(60)).recover()
+  t.same(await readdir(join(root, paths.layersDirectory(app), 'sha256')), [config.slice(7)])
+  t.same(await readdir(join(root, paths.revisionsDirectory(app), 'sha256')), [pushed.slice(7)])
 })

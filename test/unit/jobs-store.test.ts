@@ -1,10 +1,10 @@
 /** The journal: what was saved is there again after a crash, and what is damaged does no harm. */
-import { mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, open, readFile, readdir, rm, stat, writeFile, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { newJob, type Job, type JobState } from '../../src/jobs/job.js'
 import { JobStore } from '../../src/jobs/store.js'
-import { temporaryDirectory } from '../support/temporary.js'
+import { temporaryDirectory, until } from '../support/temporary.js'
 import { APP, tag } from './repository.js'
 
 const DAY = 86_400_000
@@ -178,3 +178,33 @@ t.test('a start forgets as well', async t => {
   t.same((await open()).store.list(), [])
   t.same(await readdir(directory), [])
 })
+
+t.test('of a job that could not be recorded for certain nothing stays, however late that can be undone', async t => {
+  const { directory, open } = await journal(t)
+  const { store } = await open()
+  const job = made('running')
+  // Its name is there, only whether it survives a power cut is not known: the directory cannot be flushed.
+  const handles = Object.getPrototypeOf(await openAndClose(join(directory, '..'))) as { sync: () => Promise<void> }
+  const { sync } = handles
+  t.teardown(() => { handles.sync = sync })
+  let synced = 0
+  handles.sync = async function () {
+    if (++synced > 1) throw Object.assign(new Error('EIO'), { code: 'EIO' })
+    await sync.call(this)
+  }
+  await t.rejects(store.save(job), { code: 'EIO' })
+  t.equal((await open()).store.get(job.id), undefined, 'whoever asked was told that nothing is deleted: so says the next start')
+  // What came off in vain may be there again.
+  await writeFile(join(directory, `${job.id}.json`), JSON.stringify(job))
+  handles.sync = sync
+  await until('it is taken off again', async () => (await readdir(directory)).length === 0)
+  const next = made('queued')
+  await store.save(next)
+  t.same(await readdir(directory), [`${next.id}.json`])
+})
+
+async function openAndClose (path: string): Promise<FileHandle> {
+  const handle = await open(path)
+  await handle.close()
+  return handle
+}

@@ -171,3 +171,18 @@ t.test('without endpoints nothing is done', async t => {
   t.same(await readdir(directory), ['x'])
   t.same(notifier.endpoints, [])
 })
+
+t.test('what waits for an endpoint that is not configured any more is said at the start, and goes out when it is again', async t => {
+  const receiver = await startReceiver(t)
+  const gone = `http://127.0.0.1:${await freePort()}`
+  const { notifier, directory } = await opened(t, [{ url: gone }])
+  await notifier.notify(deletion('1'))
+  await notifier.close()
+  await mkdir(join(directory, 'empty'))
+  const { notifier: without, lines } = await opened(t, [{ name: 'other', url: receiver.url }], {}, directory)
+  t.match(lines, [{ level: 'warn', details: { endpoint: 'e0', waiting: 1, directory: join(directory, 'e0') }, message: /not configured any more/ }])
+  t.notOk((await readdir(directory)).includes('empty'), 'an empty queue goes')
+  await without.close()
+  await opened(t, [{ url: receiver.url }], {}, directory)
+  t.equal(jobOf((await receiver.received(1))[0]!), '1')
+})

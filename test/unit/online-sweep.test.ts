@@ -1,4 +1,5 @@
 /** The sweep and the claims exclude each other, per digest: the sweep is stopped at each of its steps, on real files. */
+import { utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import t, { type Test } from 'tap'
@@ -9,6 +10,7 @@ import { createTraffic } from '../../src/composition/traffic.js'
 import type { Digest } from '../../src/oci/digest.js'
 import { Aside, type Remove } from '../../src/storage/aside.js'
 import * as paths from '../../src/storage/paths.js'
+import { NO_TRASH } from '../support/no-trash.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { d } from './repository.js'
 import { DiskTree, repository } from './references-tree.js'
@@ -62,7 +64,7 @@ async function prepared (t: Test, parts: Partial<OnlineSweepParts> = {}, younges
   await storage.index.build()
   const aside = new StoppedAside(storage.writer)
   const turn = async (name: typeof APP) => ({ quiet: true, end: await traffic.locks.exclusive(name) })
-  const sweep = new OnlineSweep({ ...storage, ...traffic, aside, turn, ...parts }, youngest, new Set([SWEPT]))
+  const sweep = new OnlineSweep({ ...storage, ...traffic, aside, turn, trash: NO_TRASH, ...parts }, youngest, new Set([SWEPT]))
   return { ...traffic, tree, index: storage.index, aside, sweep, claims: new Claims(traffic), turn }
 }
 
@@ -159,4 +161,19 @@ t.test('a blob that no deletion named stays while it is young', async t => {
   await sweep.sweep([SWEPT, OTHER])
   t.notOk(tree.has(paths.blobDirectory(SWEPT)))
   t.ok(tree.has(paths.blobData(OTHER)))
+})
+
+t.test('a link that was young a moment ago stays, and its blob with it: the tidying before may have left it to the next', async t => {
+  for (const [older, isGone] of [[500, false], [1_500, true]] as const) {
+    const writtenAt = Date.now() - 60_000
+    const { tree, index, sweep } = await prepared(t, {}, writtenAt + older)
+    const link = paths.layerLink(APP, SWEPT)
+    tree.write(link, SWEPT)
+    utimesSync(join(tree.root, link), new Date(writtenAt), new Date(writtenAt))
+    await index.verify()
+    await sweep.sweep([SWEPT])
+    t.equal(tree.has(link), !isGone)
+    t.equal(tree.has(paths.blobData(SWEPT)), !isGone)
+    t.equal(sweep.swept.leased.has(SWEPT), !isGone)
+  }
 })

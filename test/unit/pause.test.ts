@@ -34,7 +34,7 @@ function paused (settings: Partial<PauseSettings> = {}, controller: Controller =
       await controller.restart(signal, switched)
     }
   }
-  const parts = { admission, sessions, controller: restarting, ready, onFresh: async () => { said.push('fresh') }, log }
+  const parts = { admission, sessions, controller: restarting, ready, onRestarting: () => {}, onRestarted: () => {}, onFresh: async () => { said.push('fresh') }, log }
   const times = { patienceSeconds: 0.01, drainSeconds: 0.05, transferSeconds: 5, readySeconds: 0.05, uploadsSurvive: true }
   return { pause: new Pause(parts, { ...times, ...settings }), admission, sessions, log: said }
 }

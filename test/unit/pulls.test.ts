@@ -64,6 +64,20 @@ t.test('pulled again, everything is leased again', t => {
   t.end()
 })
 
+t.test('a fetch of before that ends after it was pulled again takes nothing from the new pull', t => {
+  const pulls = new Pulls(IDLE)
+  pulls.begin(APP, 'ann', manifest, [one, two])
+  pulls.fetching(APP, 'ann', one)(true)
+  const ended = pulls.fetching(APP, 'ann', two)
+  pulls.renew(APP, 'ann', manifest)
+  ended(true)
+  t.same([one, two].map(digest => pulls.leased(APP, digest)), [true, true])
+  pulls.fetching(APP, 'ann', one)(true)
+  pulls.fetching(APP, 'ann', two)(true)
+  t.equal(pulls.open, 0)
+  t.end()
+})
+
 t.test('an index: its manifests are leased until the client has them', t => {
   const pulls = new Pulls(IDLE)
   const child = d('child')

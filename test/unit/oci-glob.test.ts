@@ -1,0 +1,45 @@
+/** Globs of a search: against what the words mean, and in bounded time whatever is typed. */
+import t from 'tap'
+import { parseGlob } from '../../src/oci/glob.js'
+import { Chance } from '../support/random.js'
+
+const cases: ReadonlyArray<readonly [string, readonly string[], readonly string[]]> = [
+  ['', [''], ['a']],
+  ['app', ['app'], ['ap', 'apps', 'team/app']],
+  ['*', ['', 'app'], ['team/app']],
+  ['**', ['', 'app', 'team/app/deep'], []],
+  ['team/*', ['team/app', 'team/'], ['team', 'team/app/deep']],
+  ['team/**', ['team/app', 'team/app/deep'], ['team', 'teams/app']],
+  ['**/app', ['team/app', 'a/b/app'], ['app', 'a/apps']],
+  ['v?', ['v1'], ['v', 'v12', 'v/']],
+  ['*.*', ['1.2', '.', '1.2.3'], ['12']],
+  ['a[b]+', ['a[b]+'], ['ab', 'abb']]
+]
+
+t.test('what matches', async t => {
+  for (const [pattern, yes, no] of cases) {
+    const matches = parseGlob(pattern)
+    for (const name of yes) t.ok(matches(name), `${pattern} matches ${name}`)
+    for (const name of no) t.notOk(matches(name), `${pattern} does not match ${name}`)
+  }
+})
+
+t.test('the same as a regular expression that tries all ways', async t => {
+  const chance = new Chance(1)
+  let matched = 0
+  for (let round = 0; round < 3_000; round++) {
+    const pattern = Array.from({ length: chance.upTo(6) }, () => chance.one(['a', 'b', '/', '*', '**', '?'])).join('')
+    const name = Array.from({ length: chance.upTo(7) }, () => chance.one(['a', 'b', '/'])).join('')
+    const truth = new RegExp(`^${pattern.replace(/\*\*+/g, 'X').replace(/\*/g, '[^/]*').replace(/\?/g, '[^/]').replace(/X/g, '.*')}$`).test(name)
+    if (truth) matched++
+    if (parseGlob(pattern)(name) !== truth) t.fail(`${pattern} on ${name} should be ${truth}`)
+  }
+  t.ok(matched > 300, `${matched} matched`)
+})
+
+t.test('many stars take no longer than many letters', async t => {
+  const matches = parseGlob(`${'*a'.repeat(200)}b`)
+  const start = performance.now()
+  t.notOk(matches('a'.repeat(255)))
+  t.ok(performance.now() - start < 1_000)
+})

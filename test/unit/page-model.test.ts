@@ -1,0 +1,87 @@
+/** What the page makes of what it is told: sizes, times, addresses, pictures, words. */
+import t from 'tap'
+import { parseChallenge } from '../../src/page/api/challenge.js'
+import { takeEvents } from '../../src/page/api/events.js'
+import type { Job, Receipt } from '../../src/page/api/types.js'
+import { count, formatAgo, formatBytes } from '../../src/page/model/format.js'
+import { keepersOf, partsOf } from '../../src/page/model/preview.js'
+import { hrefOf, parseRoute, type Route } from '../../src/page/model/route.js'
+import { searchGlob } from '../../src/page/model/search.js'
+import { seriesOf } from '../../src/page/model/series.js'
+import { canUndo, hasEnded, outcomeWords, refusalWords } from '../../src/page/model/words.js'
+import { parseGlob } from '../../src/oci/glob.js'
+
+t.test('sizes, counts and times', async t => {
+  t.same([0, 1, 999, 1000, 1005, 12_345, 999_499, 999_500, 1e6, 4.2e9, 1e18].map(formatBytes), ['0 bytes', '1 byte', '999 bytes', '1.00 kB', '1.00 kB', '12.3 kB', '999 kB', '1.00 MB', '1.00 MB', '4.20 GB', '1000 PB'])
+  t.same([count(1, 'tag'), count(2000, 'repository', 'repositories')], ['1 tag', '2,000 repositories'])
+  const now = Date.parse('2026-01-10T00:00:00Z')
+  t.same(['2026-01-09T23:59:30Z', '2026-01-10T00:00:30Z', '2026-01-09T22:00:00Z', '2026-01-09T00:00:00Z', '2026-01-12T00:00:00Z', '2024-01-01T00:00:00Z'].map(at => formatAgo(at, now)), ['just now', 'in a moment', '2 hours ago', 'yesterday', 'in 2 days', '2 years ago'])
+})
+
+t.test('addresses lead there and back', async t => {
+  const routes: Route[] = [{ view: 'repositories' }, { view: 'repository', name: 'team/app.x_y--z' }, { view: 'jobs' }, { view: 'job', id: '0mw-1' }, { view: 'trash' }, { view: 'disk' }]
+  for (const route of routes) t.same(parseRoute(hrefOf(route)), route)
+  t.same(['', '#', '#/', '#/nowhere', '#/repositories', '#/repositories/'].map(parseRoute), Array(6).fill({ view: 'repositories' }))
+  t.same(parseRoute('#/repositories/a%2'), { view: 'repository', name: 'a%2' }, 'a broken address is no error')
+})
+
+t.test('what is typed into a search finds parts of names, and globs are taken as they are', async t => {
+  t.equal(searchGlob('  '), undefined)
+  for (const [typed, name, finds] of [['app', 'team/app-x', true], ['m/a', 'team/app', true], ['app', 'a/pp', false], ['team/*', 'team/app', true], ['team/*', 'team/app/x', false], ['team/**', 'team/app/x', true]] as const) t.equal(parseGlob(searchGlob(typed)!)(name), finds, `${typed} in ${name}`)
+})
+
+const RECEIPT: Receipt = {
+  counts: { tags: 1, manifests: 1, layerLinks: 2, blobs: 2 },
+  tags: [],
+  blobs: [{ digest: 'a', bytes: 10 }, { digest: 'b', bytes: 30 }],
+  bytesFreed: 45,
+  bytesInTrash: 0,
+  kept: [
+    { digest: 'c', bytes: 7, by: [{ repository: 'app', tags: ['2'] }, { repository: 'base', tags: ['latest'] }] },
+    { digest: 'd', bytes: 5, by: [{ repository: 'app', tags: ['2', '3'] }] },
+    { digest: 'e', by: [{ repository: 'app', tags: [] }] }
+  ],
+  warnings: []
+}
+
+t.test('the picture of a deletion: what goes, what others share, what other tags here keep', async t => {
+  t.same(partsOf(RECEIPT, 'app'), [
+    { kind: 'freed', pieces: [30, 10], bytes: 45 },
+    { kind: 'shared', pieces: [7], bytes: 7 },
+    { kind: 'kept', pieces: [5, 0], bytes: 5 }
+  ])
+  t.same(keepersOf(RECEIPT), [{ repository: 'app', tags: ['2', '3'], bytes: 12 }, { repository: 'base', tags: ['latest'], bytes: 7 }])
+  const many = { ...RECEIPT, blobs: Array.from({ length: 100 }, (_, at) => ({ digest: String(at), bytes: 1 })) }
+  const [freed] = partsOf(many, 'app')
+  t.same([freed!.pieces.length, freed!.pieces.at(-1)], [25, 76], 'small ones are one piece')
+})
+
+t.test('samples become lines', async t => {
+  const at = (hour: number): string => new Date(hour * 3_600_000).toISOString()
+  const sample = (hour: number, storedBytes: number, usedBytes: number, trashBytes: number) => ({ at: at(hour), storedBytes, usedBytes, trashBytes })
+  t.same(seriesOf([sample(0, 100, 50, 0), sample(3, 50, 50, 25), sample(4, 200, 100, 0)], 400, 100), { stored: '0.0,50.0 300.0,75.0 400.0,0.0', used: '0.0,75.0 300.0,75.0 400.0,50.0', trash: '0.0,100.0 300.0,87.5 400.0,100.0', maximum: 200 })
+  t.same(seriesOf([sample(0, 0, 0, 0)], 400, 100).stored, '400.0,100.0', 'nothing stored, once')
+})
+
+t.test('events are taken when they are whole', async t => {
+  const first = takeEvents('event: job\ndata: {"a":1}\n\nevent: job\ndata: {"a"')
+  t.same(first, { data: ['{"a":1}'], rest: 'event: job\ndata: {"a"' })
+  t.same(takeEvents(`${first.rest}:2}\n\n: nothing\n\n`), { data: ['{"a":2}'], rest: '' })
+})
+
+t.test('challenges', async t => {
+  t.same(parseChallenge('Basic realm="x"'), { scheme: 'basic' })
+  t.same(parseChallenge('Bearer realm="https://auth/token",service="reg \\"1\\"",scope="repository:a:pull repository:b:pull,delete",error="x"'), { scheme: 'bearer', realm: 'https://auth/token', service: 'reg "1"', scopes: ['repository:a:pull', 'repository:b:pull,delete'] })
+  for (const header of [null, '', 'Negotiate', 'Bearer']) t.same(parseChallenge(header), { scheme: 'other' })
+})
+
+t.test('jobs and refusals in words', async t => {
+  const job = (more: Partial<Job>): Job => ({ id: 'x', kind: 'delete', target: { type: 'tag', repository: 'a', tag: '1' }, state: 'done', phase: 'ended', createdAt: '', receipt: RECEIPT, ...more })
+  t.equal(outcomeWords(job({})), '45 bytes are free again: 1 tag and 2 blobs went.')
+  t.equal(outcomeWords(job({ state: 'failed', error: { message: 'the disk is full' }, nextAttemptAt: 'soon' })), 'the disk is full; it is tried again')
+  t.same([hasEnded(job({ state: 'failed', nextAttemptAt: 'soon' })), hasEnded(job({ state: 'failed' })), canUndo(job({}))], [false, true, false])
+  t.match(refusalWords(403, { code: 'DENIED', message: 'x', detail: { rule: 'releases', repository: 'a', tag: 'v1' } }, null), 'the rule “releases” of Delgate’s configuration keeps tag v1 of a')
+  t.match(refusalWords(429, undefined, '17'), 'Try again in 17 s.')
+  t.equal(refusalWords(503, { code: 'UNAVAILABLE', message: 'the registry cannot be reached' }, '5'), 'The registry cannot be reached. Try again in 5 s.')
+  t.equal(refusalWords(500, undefined, null), 'Delgate answered with status 500. Its log says more.')
+})
