@@ -1,12 +1,11 @@
 // npm run fuzz: random input for long. --seconds N for each kind of case (default 60), --seed N to repeat a run (default: from
 // the clock), --case N to repeat one case. Other arguments are the test files (default: all of test/fuzz).
-import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
-import { constants } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { fail, installDependencies } from './lib/project.mjs'
 import { root, say } from './lib/run.mjs'
+import { runTap } from './lib/tap.mjs'
 
 const SECONDS_DEFAULT = 60
 /** A file has this many kinds of cases at most. */
@@ -19,20 +18,7 @@ await installDependencies()
 const repeat = `npm run fuzz -- --seed ${seed} --seconds ${seconds}`
 say(`Fuzzing: ${seconds} s for each kind of case. To repeat: ${repeat}`)
 
-const tap = join(root, 'node_modules', '.bin', 'tap')
-const child = spawn(process.execPath, [tap, '--disable-coverage', '--jobs=1', `--timeout=${KINDS * seconds + AROUND_SECONDS}`, ...files], {
-  cwd: root,
-  env: { ...process.env, FUZZ_SECONDS: String(seconds), FUZZ_SEED: String(seed), ...(only === undefined ? {} : { FUZZ_CASE: String(only) }) },
-  stdio: 'inherit'
-})
-// The terminal sends a Ctrl-C to both; what only this process gets is passed on.
-process.on('SIGINT', () => {})
-process.on('SIGTERM', () => child.kill('SIGTERM'))
-child.once('error', (error) => fail(error.message))
-child.once('exit', (code, signal) => {
-  if (code !== 0) say(`It failed. To repeat: ${repeat}`)
-  process.exit(code ?? 128 + constants.signals[signal])
-})
+runTap(['--jobs=1', `--timeout=${KINDS * seconds + AROUND_SECONDS}`, ...files], { FUZZ_SECONDS: String(seconds), FUZZ_SEED: String(seed), ...(only === undefined ? {} : { FUZZ_CASE: String(only) }) }, repeat)
 
 function given () {
   try {

@@ -1,37 +1,50 @@
-/** What goes wrong behind Delgate: a dead registry, one that does not come back, a collector that fails. */
+/** Scenarios 29 and 31: a registry that is slow to come back, and one that dies. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { expectStatus, header, json, ociError, request, type Answer } from '../support/http.js'
 import { digestsOf, image } from '../support/images.js'
+import { as, leavesSomething } from '../support/interleaving.js'
 import { pull, push } from '../support/client.js'
 import { startWrappedGate, type PartialSettings, type WrappedGate } from '../support/delgate.js'
 import { assertClean } from '../support/disk.js'
-import { del, jobAt, jobEnded, receiptOf } from '../support/jobs.js'
-import { REGISTRY_PAIR } from '../support/pairs.js'
+import { jobAt, jobEnded } from '../support/jobs.js'
+import { eachPair, ONLINE_PAIR, REGISTRY_PAIR, type Pair } from '../support/pairs.js'
 import { startSupervisedGate } from '../support/supervised.js'
 import { until } from '../support/temporary.js'
 import { eachRegistry, type RegistryTool } from '../support/tools.js'
-import { FAILURE_OUTPUT } from '../support/wrapper.js'
+import { deleteVictim, withVictim } from '../support/victim.js'
 
-/** A gate with `app:v1` to keep and `victim:v1` to delete, where the registry itself collects. */
-async function prepared (t: Test, tool: RegistryTool, settings: PartialSettings = {}, start = startWrappedGate) {
-  const gate = await start(t, tool, { settings: { ...settings, collection: { ...REGISTRY_PAIR.collection, ...settings.collection } } })
-  const content = await image('content')
-  const victim = await image('victim')
-  await push(gate.url, 'app', 'v1', content)
-  await push(gate.url, 'victim', 'v1', victim)
-  return { gate, content, victim }
+async function prepared (t: Test, tool: RegistryTool, pair: Pair, settings: PartialSettings = {}, start = startWrappedGate) {
+  return await withVictim(start(t, tool, { settings: { ...settings, collection: { ...pair.collection, ...settings.collection } } }))
 }
 
-const deleteVictim = async (gate: WrappedGate): Promise<Answer> => expectStatus(await del(gate.url, '/v2/victim/manifests/v1'), 202, 'DELETE')
-const status = async (gate: WrappedGate) => request(gate.url, 'GET', '/delgate/v1/status')
+const status = async (gate: WrappedGate) => json<{ hold: { now: string, problem?: string } }>(expectStatus(await request(gate.url, 'GET', '/delgate/v1/status'), 200, 'GET status'))
 
-await eachRegistry(t, 'scenario 29: requests wait for a slow registry, and are told to come back when the bound is reached', async (t, tool) => {
-  // A registry that is stopped before it is started.
-  const { gate, content, victim } = await prepared(t, tool, { hold: { timeoutSeconds: 1 } }, startSupervisedGate)
+/** Whether the server from before the restart still runs. */
+async function stillOldServer (gate: WrappedGate): Promise<boolean> {
+  return (await gate.wrapper.calls()).serve < 2
+}
+
+/** A registry that is stopped before it is started, where it is restarted. */
+const starterFor = (pair: Pair) => pair === REGISTRY_PAIR ? startSupervisedGate : startWrappedGate
+
+/**
+ * The registry goes, and does not come back before `serve-waits` is switched off: by the restart after a deletion, or, where
+ * nothing is restarted, by dying.
+ * @returns what the deletion was answered, where there was one
+ */
+async function takeAway (gate: WrappedGate, pair: Pair): Promise<Answer | undefined> {
   await gate.wrapper.on('serve-waits')
-  const answer = await deleteVictim(gate)
-  await until('the restart has begun', async () => !await stillOldServer(gate))
+  const answer = pair === REGISTRY_PAIR ? await deleteVictim(gate) : undefined
+  if (answer === undefined) await gate.wrapper.kill()
+  await until('the registry is being started', async () => !await stillOldServer(gate))
+  await until('everything is held', async () => (await status(gate)).hold.now === 'all')
+  return answer
+}
+
+await eachPair(t, 'scenario 29: requests wait for a slow registry, and are told to come back when the bound is reached', async (t, tool, pair) => {
+  const { gate, content, victim } = await prepared(t, tool, pair, { hold: { timeoutSeconds: 2 } }, starterFor(pair))
+  const deletion = await takeAway(gate, pair)
 
   const statuses: Record<string, number> = {
     'skopeo/1.9.3': 429,
@@ -44,7 +57,7 @@ await eachRegistry(t, 'scenario 29: requests wait for a slow registry, and are t
   }
   const begun = Date.now()
   const answers = await Promise.all(Object.keys(statuses).map((agent) => request(gate.url, 'GET', '/v2/app/manifests/v1', { headers: { 'user-agent': agent } })))
-  t.ok(Date.now() - begun >= 900, 'they were held as long as the setting says')
+  t.ok(Date.now() - begun >= 1900, 'they were held as long as the setting says')
   for (const [at, [agent, expected]] of Object.entries(statuses).entries()) {
     t.equal(answers[at]!.status, expected, agent)
     t.match(header(answers[at]!, 'retry-after'), /^[1-9]\d*$/, `${agent} is told when to come back`)
@@ -52,27 +65,22 @@ await eachRegistry(t, 'scenario 29: requests wait for a slow registry, and are t
   }
   t.equal((await request(gate.url, 'GET', '/readyz')).status, 503, 'not ready')
   t.equal((await request(gate.url, 'GET', '/healthz')).status, 200, 'but alive')
-  t.match((await status(gate)).body.toString(), /restart|hold|held|start/i, 'status says why')
+  if (deletion === undefined) t.match((await status(gate)).hold.problem, /ended by itself/, 'status says why')
+  else t.equal((await jobAt(gate.url, header(deletion, 'location')!)).phase, 'restart', 'the job says why')
 
-  const held = request(gate.url, 'GET', '/v2/')
+  const held = [request(gate.url, 'GET', '/v2/'), deletion ?? deleteVictim(gate)] as const
   await gate.wrapper.off('serve-waits')
-  t.equal((await held).status, 200, 'what waits when it comes back is answered')
-  t.equal((await jobEnded(gate.url, answer)).state, 'done')
+  t.equal((await held[0]).status, 200, 'what waits when it comes back is answered')
+  t.equal((await jobEnded(gate.url, await held[1])).state, 'done')
   t.equal((await request(gate.url, 'GET', '/readyz')).status, 200)
+  t.match((await status(gate)).hold, { now: 'none', problem: undefined })
   await pull(gate.url, 'app', 'v1', content)
   await assertClean(t, gate, { digests: digestsOf(victim), repositories: ['victim'] })
 })
 
-/** Whether the server from before the restart still runs. */
-async function stillOldServer (gate: WrappedGate): Promise<boolean> {
-  return (await gate.wrapper.calls()).serve < 2
-}
-
-await eachRegistry(t, 'scenario 29: more requests than may wait are told to come back at once', async (t, tool) => {
-  const { gate } = await prepared(t, tool, { hold: { timeoutSeconds: 30, maximumRequests: 3 } }, startSupervisedGate)
-  await gate.wrapper.on('serve-waits')
-  await deleteVictim(gate)
-  await until('the restart has begun', async () => !await stillOldServer(gate))
+await eachPair(t, 'scenario 29: more requests than may wait are told to come back at once', async (t, tool, pair) => {
+  const { gate } = await prepared(t, tool, pair, { hold: { timeoutSeconds: 30, maximumRequests: 3 } }, starterFor(pair))
+  await takeAway(gate, pair)
   const all = Array.from({ length: 6 }, () => request(gate.url, 'GET', '/v2/'))
   const refused: Answer[] = []
   await until('three are refused', async () => {
@@ -92,8 +100,8 @@ await eachRegistry(t, 'scenario 29: more requests than may wait are told to come
   t.equal(statuses.filter((one) => one === 200).length, 3, 'the ones that waited are answered')
 })
 
-await eachRegistry(t, 'scenario 29: where the new registry starts before the old one stops, a slow one holds up no pull', async (t, tool) => {
-  const { gate, content, victim } = await prepared(t, tool)
+await eachRegistry(t, 'scenario 29: where the new registry starts before the old one stops, a slow one holds up no pull (registry+restart)', async (t, tool) => {
+  const { gate, content, victim } = await prepared(t, tool, REGISTRY_PAIR)
   await gate.wrapper.on('serve-waits')
   const answer = await deleteVictim(gate)
   await until('the restart has begun', async () => !await stillOldServer(gate))
@@ -109,8 +117,17 @@ await eachRegistry(t, 'scenario 29: where the new registry starts before the old
   await assertClean(t, gate, { digests: digestsOf(victim), repositories: ['victim'] })
 })
 
-await eachRegistry(t, 'scenario 31: a killed registry is 502 or 503 in OCI JSON, and comes back by itself', async (t, tool) => {
-  const { gate, content } = await prepared(t, tool, { hold: { timeoutSeconds: 1 } })
+await eachRegistry(t, 'scenario 29: where nothing is restarted, a registry that would be slow to start holds up nothing (online+evict)', async (t, tool) => {
+  const { gate, content, victim } = await prepared(t, tool, ONLINE_PAIR)
+  await gate.wrapper.on('serve-waits')
+  t.equal((await jobEnded(gate.url, await deleteVictim(gate))).state, 'done')
+  await pull(gate.url, 'app', 'v1', content)
+  await push(gate.url, 'victim', 'v1', victim)
+  t.equal((await gate.wrapper.calls()).serve, 1, 'it is the same registry')
+})
+
+await eachPair(t, 'scenario 31: a killed registry is 502 or 503 in OCI JSON, and comes back by itself', async (t, tool, pair) => {
+  const { gate, content } = await prepared(t, tool, pair, { hold: { timeoutSeconds: 1 } })
   for (let round = 0; round < 2; round += 1) {
     const before = (await gate.wrapper.calls()).serve
     await gate.wrapper.on('serve-waits')
@@ -128,63 +145,34 @@ await eachRegistry(t, 'scenario 31: a killed registry is 502 or 503 in OCI JSON,
   }
 })
 
-await eachRegistry(t, 'scenario 31: no job is lost when the registry is killed while one waits', async (t, tool) => {
-  const { gate, content, victim } = await prepared(t, tool)
+/** Deletes; the registry's collector runs. */
+async function waitingCollector (gate: WrappedGate): Promise<Answer> {
   await gate.wrapper.on('collect-waits')
   const answer = await deleteVictim(gate)
   await until('the collection runs', async () => (await gate.wrapper.calls()).collect > 0)
+  return answer
+}
+
+/** Deletes; the registry is being told to forget what is gone, and does not answer. */
+async function frozenEviction (gate: WrappedGate, digest: string): Promise<Answer> {
+  // The job comes back for what somebody relies on, when the registry has said who may delete.
+  expectStatus(await request(gate.url, 'HEAD', `/v2/victim/blobs/${digest}`, as('somebody else')), 200, 'HEAD')
+  const answer = await deleteVictim(gate)
+  await leavesSomething(gate.url, answer)
+  process.kill(await gate.wrapper.pid(), 'SIGSTOP')
+  await until('the collection runs', async () => (await jobAt(gate.url, header(answer, 'location')!)).phase === 'collect')
+  return answer
+}
+
+await eachPair(t, 'scenario 31: no job is lost when the registry is killed in the middle of a collection', async (t, tool, pair) => {
+  const { gate, content, victim } = await prepared(t, tool, pair, { collection: { attempts: 100 } })
+  const answer = await (pair === ONLINE_PAIR ? frozenEviction(gate, victim.config.digest) : waitingCollector(gate))
   await gate.wrapper.kill()
   await gate.wrapper.off('collect-waits')
-  t.equal((await jobEnded(gate.url, answer)).state, 'done')
+  const job = await jobEnded(gate.url, answer)
+  t.equal(job.state, 'done')
+  if (pair === ONLINE_PAIR) t.ok(job.attempts > 1, 'the registry did not forget at the first time')
   await until('it works again', async () => (await request(gate.url, 'GET', '/v2/')).status === 200)
   await pull(gate.url, 'app', 'v1', content)
   await assertClean(t, gate, { digests: digestsOf(victim), repositories: ['victim'] })
-})
-
-for (const fault of ['collect-fails', 'collect-hangs'] as const) {
-  const settings = { collection: { timeoutSeconds: fault === 'collect-hangs' ? 1 : 30, attempts: 2, retryMinimumSeconds: 0.2, retryMaximumSeconds: 0.4 } }
-
-  await eachRegistry(t, `scenario 32: ${fault}: the job fails with the reason, and the registry runs and is writable`, async (t, tool) => {
-    const { gate, content } = await prepared(t, tool, settings)
-    await gate.wrapper.on(fault)
-    const job = await jobEnded(gate.url, await deleteVictim(gate))
-    t.equal(job.state, 'failed')
-    t.equal(job.attempts, 2)
-    const said = JSON.stringify(job.error)
-    t.match(said, fault === 'collect-fails' ? FAILURE_OUTPUT : /time|second|1 s/i)
-    t.equal((await gate.wrapper.calls()).collect, 2, 'it was tried again')
-    const another = await image('pushed after the failure')
-    await push(gate.url, 'app', 'v2', another)
-    await pull(gate.url, 'app', 'v2', another)
-    await pull(gate.url, 'app', 'v1', content)
-    // What stayed behind is finished by the next collection.
-    await gate.wrapper.off(fault)
-    const next = expectStatus(await request(gate.url, 'POST', '/delgate/v1/collections'), 202, 'POST collections')
-    receiptOf(await jobEnded(gate.url, next))
-    await assertClean(t, gate, { digests: digestsOf(await image('victim')), repositories: ['victim'] })
-  })
-
-  await eachRegistry(t, `scenario 32: ${fault}, and then works: the job is done by a later attempt`, async (t, tool) => {
-    const { gate, content, victim } = await prepared(t, tool, { collection: { ...settings.collection, attempts: 20 } })
-    await gate.wrapper.on(fault)
-    const answer = await deleteVictim(gate)
-    await until('it was tried twice', async () => (await gate.wrapper.calls()).collect >= 2)
-    const waiting = await until('the job says so', async () => {
-      const job = await jobAt(gate.url, header(answer, 'location')!)
-      return job.state === 'failed' && job
-    })
-    t.ok(waiting.error, 'why it failed')
-    t.ok(Date.parse(waiting.nextAttemptAt ?? '') > 0, 'and when it is tried again')
-    await pull(gate.url, 'app', 'v1', content)
-    await gate.wrapper.off(fault)
-    const job = await jobEnded(gate.url, answer)
-    t.equal(job.state, 'done')
-    t.ok(job.attempts >= 2)
-    await assertClean(t, gate, { digests: digestsOf(victim), repositories: ['victim'] })
-  })
-}
-
-await eachRegistry(t, 'status is JSON and names what runs', async (t, tool) => {
-  const { gate } = await prepared(t, tool)
-  t.type(json(expectStatus(await status(gate), 200, 'GET status')), 'object')
 })
