@@ -34,6 +34,7 @@ test('without anything, every default of the schema counts', async (t) => {
     jobs: { keepDays: 30, keepMaximum: 10000 },
     audit: { file: '/base/data/delgate/audit.jsonl', maximumBytes: 16777216, keepFiles: 10 },
     notifications: { endpoints: [], queueMaximum: 10000, retryMaximumSeconds: 300 },
+    metrics: { enabled: true, access: 'open' },
     trustProxy: false,
     cors: { origins: [] }
   })
@@ -137,7 +138,7 @@ test('storage.root has no default when the registry\'s own configuration says wh
 
 test('the commented files in config/ load', async (t) => {
   const directory = resolve('config')
-  const names = (await readdir(directory)).filter((name) => name.endsWith('.yml') && !name.startsWith('registry'))
+  const names = (await readdir(directory)).filter((name) => name.endsWith('.yml') && !/^(?:registry|prometheus)/.test(name))
   t.ok(names.includes('embedded.yml') && names.includes('command.yml'))
   // docker.yml leaves it to the user, or to docker-compose.yml, which container it is.
   const env = (name: string): Record<string, string> => name === 'docker.yml' ? { DELGATE_REGISTRY_DOCKER_SERVICE: 'registry' } : {}

@@ -2,10 +2,12 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
-import { beginUpload, pull, push } from '../support/client.js'
+import { beginUpload, manifestStatus, pull, push } from '../support/client.js'
 import { startGate, type Gate, type PartialSettings } from '../support/delgate.js'
 import { request } from '../support/http.js'
 import { image, layer } from '../support/images.js'
+import { writing } from '../support/interleaving.js'
+import { deleted } from '../support/jobs.js'
 import { keptLog } from '../support/log.js'
 import { until } from '../support/temporary.js'
 import { skipWithout, tool } from '../support/tools.js'
@@ -13,6 +15,7 @@ import { skipWithout, tool } from '../support/tools.js'
 const skip = skipWithout('registry 3.1')
 const IDLE = 500
 const SLOW = 50
+const STALLED = 300
 
 type Limits = PartialSettings['limits']
 
@@ -89,4 +92,17 @@ t.test(`${IDLE} idle and ${SLOW} slow clients beside a push`, { skip, timeout: 1
   clients.forEach(({ socket }) => { socket.destroy() })
   await gate.close()
   t.ok(performance.now() - before < 30_000, 'and the end does not wait for them')
+})
+
+t.test(`${STALLED} clients that stall in the middle of a body: a push, a pull and a deletion go on beside them`, { skip, timeout: 300_000 }, async t => {
+  const gate = await start(t, {})
+  const clients = []
+  for (let at = 0; at < STALLED; at++) clients.push(await hanging(t, gate, await halfBody(gate, `stalled/${at % 7}`)))
+  await writing(gate.url, STALLED)
+  const content = await image('beside')
+  await push(gate.url, 'team/app', '1', content)
+  await pull(gate.url, 'team/app', '1', content)
+  await deleted(gate.url, '/v2/team/app/manifests/1')
+  t.equal(await manifestStatus(gate.url, 'team/app', '1'), 404)
+  t.equal(clients.filter(({ socket }) => socket.destroyed).length, 0, 'and they are all still there')
 })

@@ -376,6 +376,23 @@ await eachRegistry(t, 'a collection that an earlier Delgate left running is ende
   await t.rejects(stat(noted), { code: 'ENOENT' })
 })
 
+await eachRegistry(t, 'what an earlier Delgate had no time to note is ended all the same', async (t, tool) => {
+  const { options } = await controllerFor(t, tool.path)
+  const first = spawn(process.execPath, [...process.execArgv, fileURLToPath(new URL('../support/run-controller.ts', import.meta.url)), JSON.stringify(options)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(() => first.kill('SIGKILL'))
+  let said = ''
+  first.stdout.on('data', (chunk: Buffer) => { said += chunk.toString() })
+  const left = await until('the first controller runs a registry', () => /registry (\d+)/.exec(said)?.[1])
+  await rm(join(options.stateDirectory, 'registry.pid'))
+  const other = await controllerFor(t, tool.path, { stateDirectory: options.stateDirectory })
+  await t.rejects(other.controller.start(), { name: 'SetupError', message: /another Delgate \(process \d+\) runs process \d+/ }, 'not while the first one runs')
+  first.kill('SIGKILL')
+  await once(first, 'close')
+  const { logged } = await start(t, tool.path, { stateDirectory: options.stateDirectory, storageRoot: options.storageRoot })
+  t.match(logged, [{ message: 'ended a process that an earlier run left behind', fields: { pid: Number(left) } }])
+  t.equal((await registriesOf(options.stateDirectory)).length, 1)
+})
+
 test('a process that got the number of an earlier registry is left alone', async (t) => {
   const bystander = spawn('sleep', ['60'], { detached: true })
   t.teardown(() => bystander.kill('SIGKILL'))

@@ -1,6 +1,7 @@
 /** HTTPS for clients that have no proxy in front of the gate. */
 import { readFile } from 'node:fs/promises'
 import { Agent } from 'node:https'
+import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
 import t from 'tap'
@@ -30,6 +31,29 @@ await eachRegistry(t, 'push, pull and delete over HTTPS, with the certificate ch
   const wary = await clients(t, gate.host, undefined, stranger.ca)
   t.not((await wary.curl(`${gate.url}/v2/`)).code, 0, 'who trusts another authority does not get in')
 }, ['crane', 'curl', 'openssl'])
+
+const hasIpv6 = Object.values(networkInterfaces()).flat().some(one => one?.address === '::1')
+
+for (const [host, shown] of [['localhost', /^https:\/\/(?:127\.0\.0\.1|\[::1\]):\d+$/], ['::1', /^https:\/\/\[::1\]:\d+$/]] as const) {
+  const skip = skipWithout('registry 3.1', 'crane', 'openssl') || (host === '::1' && !hasIpv6 && 'this machine has no IPv6')
+  t.test(`push and pull where the gate listens on ${host}`, { skip }, async t => {
+    const known = await authority(t)
+    const gate = await startGate(t, { ...tool('registry 3.1'), version: '3.1' }, { settings: { listen: { host, tls: await known.issue('gate') } } })
+    t.match(gate.url, shown)
+    const { crane, directory } = await clients(t, gate.host, undefined, known.ca)
+    const content = await image('tls')
+    await writeLayout(join(directory, 'layout'), content)
+    const agent = new Agent({ ca: await readFile(known.ca) })
+    t.teardown(() => { agent.destroy() })
+    for (const name of host === 'localhost' ? [gate.host, gate.host.replace(/^.*:/, 'localhost:')] : [gate.host]) {
+      await succeeds(crane('push', 'layout', `${name}/team/app:1`))
+      t.equal((await succeeds(crane('digest', `${name}/team/app:1`))).trim(), content.digest)
+      await succeeds(crane('pull', `${name}/team/app:1`, 'pulled.tar'))
+      const begun = await request(gate.url, 'POST', '/v2/team/app/blobs/uploads/', { agent, headers: { host: name } })
+      t.ok(header(begun, 'location')!.startsWith(`https://${name}/v2/`), `to ${header(begun, 'location')}`)
+    }
+  })
+}
 
 t.test('what is answered keeps the client on https', { skip: skipWithout('registry 3.1', 'openssl') }, async t => {
   const known = await authority(t)

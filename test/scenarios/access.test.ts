@@ -4,11 +4,12 @@ import { join } from 'node:path'
 import bcrypt from 'bcryptjs'
 import t, { type Test } from 'tap'
 import { pull, push } from '../support/client.js'
-import { startGate } from '../support/delgate.js'
+import { startGate, type GateOptions } from '../support/delgate.js'
 import { listing } from '../support/disk.js'
 import { basic, header, json, ociError, request } from '../support/http.js'
 import { image } from '../support/images.js'
 import { allJobs, del, deleted, type Job } from '../support/jobs.js'
+import { keptLog } from '../support/log.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { startTokenService } from '../support/tokens.js'
 import { USERS } from '../support/registry.js'
@@ -67,7 +68,7 @@ await eachRegistry(t, 'wrong passwords are counted: after too many an address wa
 
 await eachRegistry(t, 'a caller sees only jobs of repositories in which it could delete', async (t, tool) => {
   const service = await startTokenService(t)
-  const gate = await startGate(t, tool, { registry: { auth: service.auth } })
+  const gate = await startGate(t, tool, { registry: { auth: service.auth }, settings: { access: { failedAttempts: 1 } } })
   const bearer = (...scopes: string[]) => ({ headers: { authorization: `Bearer ${service.token(...scopes)}` } })
   const content = await image('whose')
   for (const name of ['team/a', 'team/b']) {
@@ -86,4 +87,31 @@ await eachRegistry(t, 'a caller sees only jobs of repositories in which it could
     t.same([answer.status, ociError(answer).code], [404, 'JOB_UNKNOWN'], `${method} ${path}`)
   }
   t.equal(json<Job>(await request(gate.url, 'GET', `/delgate/v1/jobs/${ofA!.id}`, bearer('repository:team/a:delete'))).id, ofA!.id)
+  t.equal((await del(gate.url, '/v2/team/a', bearer('repository:team/a:pull'))).status, 401, 'a token for something else is no wrong one, and is not counted')
+  const wrong = { headers: { authorization: 'Bearer abc' } }
+  t.same([(await del(gate.url, '/v2/team/a', wrong)).status, (await del(gate.url, '/v2/team/a', wrong)).status], [401, 429])
 }, ['openssl'])
+
+await eachRegistry(t, 'a collection that waits is cancelled by those who could delete everywhere, and by nobody else', async (t, tool) => {
+  const service = await startTokenService(t)
+  const gate = await startGate(t, tool, { registry: { auth: service.auth }, settings: { collection: { collector: 'registry', quietSeconds: 60, maximumDelaySeconds: 60 } } })
+  const bearer = (...scopes: string[]) => ({ headers: { authorization: `Bearer ${service.token(...scopes)}` } })
+  for (const name of ['team/a', 'team/b']) await push(gate.url, name, 'v1', await image(name), bearer(`repository:${name}:pull,push`))
+  const all = bearer('repository:team/a:delete', 'repository:team/b:delete')
+  const asked = await request(gate.url, 'POST', '/delgate/v1/collections', all)
+  const cancel = async (options: object) => (await request(gate.url, 'POST', `${header(asked, 'location')}/cancel`, options)).status
+  t.same([asked.status, await cancel(bearer('repository:team/a:delete')), await cancel(bearer()), await cancel(all)], [202, 401, 401, 200])
+}, ['openssl'])
+
+await eachRegistry(t, 'where anybody may delete, the log says so at the start, and nowhere else', async (t, tool) => {
+  const htpasswd = await usersFile(t, { carol: 'secret' })
+  const says = async (options: GateOptions): Promise<number> => {
+    const log = keptLog()
+    await (await startGate(t, tool, { ...options, app: { logger: log.logger } })).close()
+    return log.said(/anybody who reaches this port can delete everything/).length
+  }
+  t.equal(await says({}), 1, 'a registry that asks for nothing')
+  t.equal(await says({ registry: { auth: 'htpasswd' }, settings: { access: { ways: ['none'] } } }), 1, 'nobody is asked')
+  t.equal(await says({ registry: { auth: 'htpasswd' } }), 0)
+  t.equal(await says({ settings: { access: { ways: ['htpasswd'], htpasswd } } }), 0)
+})

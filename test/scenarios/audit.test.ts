@@ -54,6 +54,7 @@ await eachRegistry(t, 'accepted, done, refused by the registry, by a rule, becau
   await jobEnded(gate.url, await request(gate.url, 'POST', '/delgate/v1/collections', { headers: alice }), { headers: alice })
   t.match(await audit(gate, '?action=collect'), [{ outcome: 'done' }, { outcome: 'accepted' }])
   t.equal((await audit(gate, '?outcome=refused&repository=app')).length, 4)
+  t.match(json(await request(gate.url, 'GET', '/delgate/v1/audit?limit=1', { headers: alice })), { next: /./, skipped: 0 })
   t.equal((await request(gate.url, 'GET', '/delgate/v1/audit?wrong=1', { headers: alice })).status, 400)
 })
 

@@ -1,11 +1,15 @@
 /** Scenario 38: the registry decides who may delete; Delgate passes its word on. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import t from 'tap'
-import { basic, expectStatus, header, ociError, request } from '../support/http.js'
+import { basic, expectStatus, header, ociError, request, type Answer } from '../support/http.js'
 import { digestsOf, image } from '../support/images.js'
 import { pull, push } from '../support/client.js'
 import { startGate } from '../support/delgate.js'
 import { assertClean, listing } from '../support/disk.js'
-import { del, deleted } from '../support/jobs.js'
+import { allJobs, del, deleted } from '../support/jobs.js'
+import { keptLog } from '../support/log.js'
+import { eachPair } from '../support/pairs.js'
 import { USERS, startRegistry } from '../support/registry.js'
 import { eachRegistry } from '../support/tools.js'
 import { startTokenService } from '../support/tokens.js'
@@ -21,8 +25,8 @@ const deletions = (digest: string) => [
   '/v2/team/app/tags/reference/v1', '/v2/team/app', '/v2/team/app?recursive=true', '/v2/team?recursive=true', '/v2/team/app/manifests/v1?dry-run=true'
 ]
 
-await eachRegistry(t, 'scenario 38: htpasswd: without the right credentials the registry\'s own 401, and nothing changes', async (t, tool) => {
-  const gate = await startGate(t, tool, { registry: { auth: 'htpasswd' }, settings: MANY_TRIES })
+await eachPair(t, 'scenario 38: htpasswd: without the right credentials the registry\'s own 401, and nothing changes', async (t, tool, { collection }) => {
+  const gate = await startGate(t, tool, { registry: { auth: 'htpasswd' }, settings: { ...MANY_TRIES, collection } })
   const bare = await startRegistry(t, tool, { auth: 'htpasswd' })
   const content = await image('secret')
   await push(gate.url, 'team/app', 'v1', content, { headers: alice })
@@ -45,8 +49,8 @@ await eachRegistry(t, 'scenario 38: htpasswd: without the right credentials the 
   await assertClean(t, gate, { digests: digestsOf(content), repositories: ['team/app'] })
 })
 
-await eachRegistry(t, 'scenario 38: Delgate\'s own interface does not let strangers delete either', async (t, tool) => {
-  const gate = await startGate(t, tool, { registry: { auth: 'htpasswd' }, settings: MANY_TRIES })
+await eachPair(t, 'scenario 38: Delgate\'s own interface does not let strangers delete either', async (t, tool, { collection }) => {
+  const gate = await startGate(t, tool, { registry: { auth: 'htpasswd' }, settings: { ...MANY_TRIES, collection } })
   const content = await image('own interface')
   await push(gate.url, 'app', 'v1', content, { headers: alice })
   const before = await listing(gate.storage)
@@ -57,9 +61,9 @@ await eachRegistry(t, 'scenario 38: Delgate\'s own interface does not let strang
   t.same(await listing(gate.storage), before, 'nothing changed')
 })
 
-await eachRegistry(t, 'scenario 38: tokens: without the delete scope 401, with the delete scope in the challenge', async (t, tool) => {
+await eachPair(t, 'scenario 38: tokens: without the delete scope 401, with the delete scope in the challenge', async (t, tool, { collection }) => {
   const service = await startTokenService(t)
-  const gate = await startGate(t, tool, { registry: { auth: service.auth }, settings: MANY_TRIES })
+  const gate = await startGate(t, tool, { registry: { auth: service.auth }, settings: { ...MANY_TRIES, collection } })
   const bearer = (...scopes: string[]) => ({ authorization: `Bearer ${service.token(...scopes)}` })
   const content = await image('token')
   const writer = bearer('repository:team/app:pull,push')
@@ -81,9 +85,9 @@ await eachRegistry(t, 'scenario 38: tokens: without the delete scope 401, with t
   await assertClean(t, gate, { digests: digestsOf(content), repositories: ['team/app'] })
 }, ['openssl'])
 
-await eachRegistry(t, 'a recursive delete needs leave for every repository, and does nothing unless all say yes', async (t, tool) => {
+await eachPair(t, 'a recursive delete needs leave for every repository, and does nothing unless all say yes', async (t, tool, { collection }) => {
   const service = await startTokenService(t)
-  const gate = await startGate(t, tool, { registry: { auth: service.auth }, settings: MANY_TRIES })
+  const gate = await startGate(t, tool, { registry: { auth: service.auth }, settings: { ...MANY_TRIES, collection } })
   const bearer = (...scopes: string[]) => ({ authorization: `Bearer ${service.token(...scopes)}` })
   const content = await image('recursive')
   for (const name of ['team/a', 'team/b']) await push(gate.url, name, 'v1', content, { headers: bearer(`repository:${name}:pull,push`) })
@@ -96,3 +100,33 @@ await eachRegistry(t, 'a recursive delete needs leave for every repository, and 
   await deleted(gate.url, '/v2/team?recursive=true', { headers: all })
   await assertClean(t, gate, { digests: digestsOf(content), repositories: ['team/a', 'team/b'] })
 }, ['openssl'])
+
+await eachRegistry(t, 'passwords are in no answer, no log, and no file of Delgate\'s own', async (t, tool) => {
+  const log = keptLog('trace')
+  const gate = await startGate(t, tool, { registry: { auth: 'htpasswd' }, settings: { ...MANY_TRIES, trash: { keepFor: { tag: 1, manifest: 0, repository: 0, untagged: 0 } } }, app: { logger: log.logger } })
+  const content = await image('hush')
+  await push(gate.url, 'app', ['v1', 'v2'], content, { headers: alice })
+  const said: string[] = []
+  const ask = async (method: string, path: string, headers: object): Promise<Answer> => {
+    const answer = await request(gate.url, method, path, { headers: { ...headers } })
+    said.push(JSON.stringify(answer.headers), answer.body.toString())
+    return answer
+  }
+  const wrong = basic('alice', 'open sesame')
+  for (const path of ['/v2/app/manifests/v1', '/v2/app', '/v2/none']) await ask('DELETE', path, wrong)
+  for (const path of ['/v2/app/manifests/v1?dry-run=true', '/v2/none', '/v2/app/manifests/v1']) await ask('DELETE', path, { ...alice, prefer: 'wait=30' })
+  const [job] = await allJobs(gate.url, { headers: alice })
+  await ask('POST', `/delgate/v1/jobs/${job!.id}/undo`, alice)
+  await ask('POST', '/delgate/v1/collections', { ...alice, prefer: 'wait=30' })
+  for (const path of ['jobs', `jobs/${job!.id}`, 'status', 'audit']) t.equal((await ask('GET', `/delgate/v1/${path}`, alice)).status, 200)
+  for (const path of ['jobs', 'status', 'audit']) t.equal((await ask('GET', `/delgate/v1/${path}`, wrong)).status, 401)
+  await gate.close()
+  const state = join(gate.directory, 'state')
+  const files = (await listing(state)).filter(({ kind }) => kind === 'file')
+  t.ok(files.length > 3, `${files.length} files`)
+  for (const { path } of files) said.push(await readFile(join(state, path), 'latin1'))
+  const logged = log.said(/^/)
+  t.ok(logged.length > 3, `${logged.length} lines`)
+  const everything = said.join() + JSON.stringify(logged)
+  for (const secret of [USERS.alice, 'open sesame', ...[alice, wrong].map(({ authorization }) => authorization.slice('Basic '.length))]) t.notOk(everything.includes(secret), secret)
+})

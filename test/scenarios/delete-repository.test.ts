@@ -1,8 +1,8 @@
 /** Whole repositories: neighbours stay, the catalog tells the truth, an empty registry is no error. */
 import t from 'tap'
 import { expectStatus, json, ociError, request } from '../support/http.js'
-import { digestsOf, image, multiArchitecture } from '../support/images.js'
-import { catalog, manifestStatus, pull, push, tagsOf } from '../support/client.js'
+import { blobsOf, manifestsOf, digestsOf, image, multiArchitecture } from '../support/images.js'
+import { beginUpload, catalog, manifestStatus, pull, push, tagsOf } from '../support/client.js'
 import { startGate } from '../support/delgate.js'
 import { assertClean, listing } from '../support/disk.js'
 import { del, deleted, jobEnded, type Receipt } from '../support/jobs.js'
@@ -112,13 +112,35 @@ await eachRegistry(t, 'scenario 18: a dry run says what the deletion then does, 
   await push(gate.url, 'app', 'v2', content)
   await push(gate.url, 'elsewhere', 'kept', elsewhere)
 
+  const sizes = new Map([...blobsOf(content), ...manifestsOf(content)].map(({ digest, bytes }) => [digest, bytes.length]))
   for (const path of ['/v2/app/manifests/v2', `/v2/app/manifests/${content.digest}`, '/v2/elsewhere']) {
     const before = await listing(gate.storage)
     const answer = expectStatus(await del(gate.url, `${path}?dry-run=true`), 200, 'dry run')
     t.same(await listing(gate.storage), before, 'nothing on the disk changed')
     const { receipt } = json<{ receipt: Receipt }>(answer)
-    t.same(receipt, await deleted(gate.url, path), `${path}: the receipt equals that of the real deletion`)
+    for (const { digest, bytes } of receipt.kept) t.equal(bytes, sizes.get(digest), `${digest} stays, and takes so much`)
+    const kept = receipt.kept.map(({ bytes: _, ...rest }) => rest)
+    t.same({ ...receipt, kept }, await deleted(gate.url, path), `${path}: the receipt equals that of the real deletion, but for the sizes of what stays`)
   }
   t.equal((await del(gate.url, '/v2/app/manifests/none?dry-run=true')).status, 404)
   t.equal((await del(gate.url, '/v2/none?dry-run=true')).status, 404)
+})
+
+await eachRegistry(t, 'a cancelled upload, of which the registry leaves a directory, is none', async (t, tool) => {
+  const gate = await startGate(t, tool)
+  const content = await image('cancelled')
+  await push(gate.url, 'team/app', 'v1', content)
+  const location = await beginUpload(gate.url, 'team/app')
+  expectStatus(await request(gate.url, 'DELETE', location), 204, 'cancel')
+  const left = async (): Promise<string[]> => (await listing(gate.storage)).map(({ path }) => path).filter(path => path.includes('/_uploads/'))
+  t.ok((await left()).length > 0, 'the registry left something')
+  expectStatus(await del(gate.url, '/v2/team/app'), 202, 'DELETE')
+  t.same(await catalog(gate.url), [], 'the catalog tells the truth at once')
+
+  await push(gate.url, 'team/app', 'v1', content)
+  t.same(await left(), [], 'a push of what was deleted leaves nothing behind')
+  expectStatus(await request(gate.url, 'DELETE', await beginUpload(gate.url, 'team/app')), 204, 'cancel')
+  expectStatus(await request(gate.url, 'POST', '/delgate/v1/collections', { headers: { prefer: 'wait=30' } }), 202, 'collect')
+  t.same(await left(), [], 'a collection takes it')
+  await pull(gate.url, 'team/app', 'v1', content)
 })

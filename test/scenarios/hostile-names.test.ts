@@ -8,7 +8,7 @@ import { pull, push } from '../support/client.js'
 import { startGate } from '../support/delgate.js'
 import { assertClean, listing } from '../support/disk.js'
 import { del, jobEnded } from '../support/jobs.js'
-import { eachRegistry } from '../support/tools.js'
+import { eachPair } from '../support/pairs.js'
 
 const long = 'a'.repeat(300)
 const zeros = `sha256:${'0'.repeat(64)}`
@@ -35,8 +35,8 @@ const targets = [
 // `app/` with a tail is `app//…`, and the same as `app` alone; that one really deletes.
 const HARMFUL = new Set(['/v2/app/?recursive=true', '/v2/app%2f', '/v2/app%2f?recursive=true'])
 
-await eachRegistry(t, 'scenario 19: hostile names and references are 400 or 404, and touch nothing', async (t, tool) => {
-  const gate = await startGate(t, tool)
+await eachPair(t, 'scenario 19: hostile names and references are 400 or 404, and touch nothing', async (t, tool, { collection }) => {
+  const gate = await startGate(t, tool, { settings: { collection } })
   const content = await image('victim')
   await push(gate.url, 'app', 'v1', content)
   await writeFile(join(gate.directory, 'canary'), 'alive')
@@ -59,8 +59,9 @@ await eachRegistry(t, 'scenario 19: hostile names and references are 400 or 404,
   await pull(gate.url, 'app', 'v1', content)
 })
 
-await eachRegistry(t, 'scenario 19: symbolic links inside the tree are not followed out of it', async (t, tool) => {
-  const gate = await startGate(t, tool)
+await eachPair(t, 'scenario 19: symbolic links inside the tree are not followed out of it', async (t, tool, { collection }) => {
+  // What a link hides could be in use, so collections fail as long as it is there: trying again is no use.
+  const gate = await startGate(t, tool, { settings: { collection: { ...collection, attempts: 1 } } })
   const content = await image('linked')
   await push(gate.url, 'app', 'v1', content)
   await push(gate.url, 'parent/child', 'v1', content)
@@ -81,13 +82,13 @@ await eachRegistry(t, 'scenario 19: symbolic links inside the tree are not follo
   for (const path of ['/v2/evil', '/v2/evil/manifests/v1', '/v2/evil/tags/list', '/v2/root?recursive=true', '/v2/root', '/v2/app/manifests/evil', '/v2/parent?recursive=true', '/v2/app']) {
     const answer = await del(gate.url, path)
     t.ok([202, 400, 404, 409].includes(answer.status), `${path}: ${answer.status} ${answer.body.toString()}`)
-    if (answer.status === 202) await jobEnded(gate.url, answer)
+    if (answer.status === 202) t.match(JSON.stringify((await jobEnded(gate.url, answer)).error), /evil|root/, 'the job names such a link')
     t.same(await listing(outside), before, `${path}: nothing outside was touched`)
   }
 })
 
-await eachRegistry(t, 'names of many segments are names like any other', async (t, tool) => {
-  const gate = await startGate(t, tool)
+await eachPair(t, 'names of many segments are names like any other', async (t, tool, { collection }) => {
+  const gate = await startGate(t, tool, { settings: { collection } })
   const content = await image('segments')
   const name = 'a/b/c/d/e/f/g/h/manifests/tags/list/blobs/uploads/x'
   await push(gate.url, name, 'v1', content)

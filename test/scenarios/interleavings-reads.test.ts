@@ -1,10 +1,12 @@
 /** Races between reads and deletions, each forced: see docs/garbage-collection.md. */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { hasBlob, manifestStatus, pull, pullBlob, pullManifest, push } from '../support/client.js'
 import { assertClean } from '../support/disk.js'
 import { expectStatus, open, read, request, type Answer } from '../support/http.js'
-import { blobsOf, digestOf, digestsOf, image, index, layer } from '../support/images.js'
+import { ACCEPT_ALL, blobsOf, digestOf, digestsOf, image, index, layer } from '../support/images.js'
 import { as, blobPath, isThere, layerPath, leavesSomething, pullFresh, startGuarded, wasForgotten } from '../support/interleaving.js'
 import { del, deleted, jobEnded } from '../support/jobs.js'
 import { until } from '../support/temporary.js'
@@ -108,4 +110,31 @@ await eachRegistry(t, 'a repository that lost its link is not told "exists" beca
   t.same(new Set(uploaded), new Set(blobsOf(one).map(({ digest }) => digest)))
   await pull(gate.url, 'one', 'v1', one)
   await pullFresh(t, gate, 'one', 'v1', one)
+})
+
+await eachRegistry(t, 'a link is being written again while it is read: the read is made again, and nobody sees a 500', async (t, tool) => {
+  const gate = await startGuarded(t, tool)
+  const content = await image('linked again')
+  await push(gate.url, 'app', 'v1', content)
+  const links = join(gate.storage, 'docker/registry/v2/repositories')
+  const reads = [{ path: '/v2/app/manifests/v1', link: join(links, 'app/_manifests/tags/v1/current/link'), target: content.digest }]
+  for (const { digest } of [content.config, content.layers[0]!]) {
+    // Linked behind the registry's back: it would answer from its cache otherwise.
+    const link = join(links, 'linked/_layers', ...digest.split(':'), 'link')
+    await mkdir(dirname(link), { recursive: true })
+    reads.push({ path: `/v2/linked/blobs/${digest}`, link, target: digest })
+  }
+  for (const [at, method] of [[0, 'GET'], [0, 'HEAD'], [1, 'GET'], [2, 'HEAD']] as const) {
+    const { path, link, target } = reads[at]!
+    await writeFile(link, '') // As registry 2.8 leaves it for a moment.
+    const reading = gate.door.hold({ method, path, when: 'after' })
+    const answered = request(gate.url, method, path, { headers: { accept: ACCEPT_ALL } })
+    await reading.arrived
+    await writeFile(link, target)
+    reading.release()
+    expectStatus(await answered, 200, `${method} ${path}`)
+    t.same(gate.door.log.filter(one => one.method === method && one.path === path).map(({ status }) => status), [500, 200], `${method} ${path}`)
+  }
+  await writeFile(reads[0]!.link, '')
+  t.equal((await request(gate.url, 'GET', reads[0]!.path)).status, 500, 'what lasts is told')
 })

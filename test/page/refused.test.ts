@@ -1,0 +1,94 @@
+/** What is refused is said in words: by a rule, by something newer, by an end of the login, by who asks. */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import bcrypt from 'bcryptjs'
+import t from 'tap'
+import { inBrowser, show, visit } from '../support/browser.js'
+import { push, tagsOf } from '../support/client.js'
+import { startGate } from '../support/delgate.js'
+import { image } from '../support/images.js'
+import { allJobs, deleted } from '../support/jobs.js'
+import { temporaryDirectory } from '../support/temporary.js'
+import { startTokenService } from '../support/tokens.js'
+
+await inBrowser(t, 'what a rule protects: the rule is named, and nothing can be confirmed', async (t, browser, tool) => {
+  const gate = await startGate(t, tool, { settings: { protection: { rules: [{ name: 'releases', repositories: ['team/**'], tags: ['v*'], users: [], overwrite: false }] } } })
+  await push(gate.url, 'team/app', ['v1', 'dev'], await image('protected'))
+  const page = await visit(browser, `${gate.url}/delgate/#/repositories/team/app`)
+  for (const button of ['Delete tag v1', 'Delete repository…', 'Delete all tags…']) {
+    await page.getByRole('button', { name: button }).click()
+    await page.getByRole('alert').getByText('Protected: the rule “releases” of Delgate’s configuration keeps tag v1 of team/app.').waitFor()
+    if (button === 'Delete repository…') await page.getByRole('textbox', { name: 'To confirm' }).fill('team/app')
+    t.ok(await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).isDisabled(), button)
+    if (button === 'Delete tag v1') await show(page, 'refused')
+    await page.getByRole('button', { name: 'Keep it' }).click()
+  }
+  t.same(await allJobs(gate.url), [])
+  t.same(page.complaints, [])
+})
+
+await inBrowser(t, 'what something newer stands in the way of is not undone; the trash is emptied', async (t, browser, tool) => {
+  const gate = await startGate(t, tool, { settings: { trash: { keepFor: { tag: 24, manifest: 24, repository: 24, untagged: 0 } } } })
+  for (const tag of ['1', '2']) {
+    await push(gate.url, 'app', tag, await image(`old ${tag}`))
+    await deleted(gate.url, `/v2/app/manifests/${tag}`)
+  }
+  await push(gate.url, 'app', '1', await image('new'))
+  const page = await visit(browser, `${gate.url}/delgate/#/trash`)
+  const row = page.getByRole('listitem').filter({ hasText: 'Delete app:1' })
+  await row.getByRole('button', { name: 'Undo' }).click()
+  await row.getByRole('alert').getByText(/^Something stands in the way: .*app/).waitFor()
+  await show(page, 'trash')
+  await page.getByRole('listitem').filter({ hasText: 'Delete app:2' }).getByRole('button', { name: 'Undo' }).click()
+  await page.getByText('1 deletion,').waitFor()
+  t.same(await tagsOf(gate.url, 'app'), ['1', '2'])
+  await page.getByRole('button', { name: 'Empty the trash…' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Empty the trash' }).click()
+  await page.getByText('Nothing is kept.').waitFor()
+  t.same((await allJobs(gate.url)).filter(({ trash }) => trash?.state === 'kept'), [])
+  t.same(page.complaints, [])
+})
+
+await inBrowser(t, 'a wrong login is told; one that has ended is asked for again, and what was asked goes on', async (t, browser, tool) => {
+  const file = join(await temporaryDirectory(t), 'htpasswd')
+  const users = async (user: string, password: string): Promise<void> => { await writeFile(file, `${user}:${bcrypt.hashSync(password, 5)}\n`) }
+  await users('carol', 'pässword')
+  const gate = await startGate(t, tool, { settings: { access: { ways: ['htpasswd'], htpasswd: file } } })
+  await push(gate.url, 'team/app', ['1', '2'], await image('login'))
+  const page = await visit(browser, `${gate.url}/delgate/#/repositories/team/app`)
+  const form = page.getByRole('dialog', { name: 'Log in' })
+  const login = async (user: string, password: string): Promise<void> => {
+    await form.getByLabel('User').fill(user)
+    await form.getByLabel('Password').fill(password)
+    await form.getByLabel('Password').press('Enter')
+  }
+  await login('carol', 'wrong')
+  await form.getByRole('alert').getByText('User or password is wrong.').waitFor()
+  await show(page, 'login')
+  await form.press('Escape')
+  t.ok(await form.isVisible(), 'there is nothing to see without')
+  await login('carol', 'pässword')
+  await page.getByRole('button', { name: 'Delete tag 1' }).waitFor()
+  t.equal(await page.getByText('carol', { exact: true }).isVisible(), true)
+
+  await users('dave', 'new')
+  await page.getByRole('button', { name: 'Delete tag 1' }).click()
+  await form.getByText('Your login is not accepted any more.').waitFor()
+  await login('dave', 'new')
+  await page.getByRole('dialog').getByText('1 tag and 0 manifests go.').waitFor()
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
+  await page.getByText(/are free again/).waitFor()
+  t.same(await tagsOf(gate.url, 'team/app'), ['2'])
+  t.match(await page.evaluate('JSON.stringify([document.cookie, Object.keys(localStorage), Object.keys(sessionStorage)])'), '["",[],[]]', 'nothing is kept')
+  t.same(page.complaints, [])
+  await page.reload()
+  await form.waitFor()
+})
+
+await inBrowser(t, 'where tokens come from elsewhere, the page says what to use instead', async (t, browser, tool) => {
+  const service = await startTokenService(t)
+  const gate = await startGate(t, tool, { registry: { auth: service.auth } })
+  const page = await visit(browser, `${gate.url}/delgate/`)
+  await page.getByRole('dialog').getByText(/gives out tokens at another address.*Use the command line/).waitFor()
+  t.same(page.complaints, [])
+}, { needs: ['openssl'] })
