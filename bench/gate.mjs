@@ -15,7 +15,8 @@ const MANY_PART = 0.15
 const BESIDE_PUSHES = 200
 const PUSHERS = 4
 
-const residentBytes = (pid) => Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024
+/** Resident memory of a process, bytes. */
+export const residentBytes = (pid) => Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024
 
 /** Starts Delgate and waits until its index is complete, or until it is ready where there is no index. */
 export async function startedSeconds ({ directory, storage, state, registry }) {

@@ -7,7 +7,7 @@
 #                                                 the official images' layout around a registry binary
 #   scripts/docker-engine.sh node-image NAME      this machine's node and npm, with its certificates and npm settings:
 #                                                 never push it, delete it after use, and what was built on it:
-#                                                 docker image prune --force --filter label=delgate.test=node
+#                                                 docker image prune --force --filter label=delgate.test.node=NAME
 # The image commands use the engine that DOCKER_HOST names.
 set -eu
 
@@ -144,7 +144,7 @@ node_image () {
   ln -s ../lib/node_modules/npm/bin/npm-cli.js "$root/usr/bin/npm"
   if [ -f "$HOME/.npmrc" ]; then cp "$HOME/.npmrc" "$root/root/.npmrc"; fi
   if [ -f /etc/ssl/certs/ca-certificates.crt ]; then cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"; fi
-  import_root "$root" "$1" --change 'CMD ["node"]' --change 'LABEL delgate.test=node' --change 'ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt'
+  import_root "$root" "$1" --change 'CMD ["node"]' --change "LABEL delgate.test.node=$1" --change 'ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt'
 }
 
 command=${1:-}

@@ -45,8 +45,11 @@ const tools = [
   { name: 'curl', find: () => findProgram('curl'), install: () => apt('curl'), hint: 'Debian: apt-get install curl' },
   { name: 'openssl', find: () => findProgram('openssl'), install: () => apt('openssl'), hint: 'Debian: apt-get install openssl' },
   { name: 'redis-server', find: () => findProgram('redis-server'), install: () => apt('redis-server'), hint: 'Debian: apt-get install redis-server' },
-  // A daemon is nothing to install on somebody's machine unasked.
-  { name: 'dockerd', find: () => findProgram('dockerd', ['/usr/sbin']), install: () => undefined, hint: 'Debian: apt-get install docker.io' }
+  // A daemon is nothing to install on somebody's machine unasked, nor what would serve its port 80.
+  { name: 'dockerd', find: () => findProgram('dockerd', ['/usr/sbin']), install: () => undefined, hint: 'Debian: apt-get install docker.io' },
+  { name: 'nginx', find: () => findProgram('nginx', ['/usr/sbin']), install: () => undefined, hint: 'Debian: apt-get install nginx' },
+  { name: 'caddy', find: () => findProgram('caddy'), install: () => undefined, hint: 'Debian: apt-get install caddy' },
+  { name: 'systemd-analyze', find: () => findProgram('systemd-analyze'), install: () => undefined, hint: 'Debian: apt-get install systemd' }
 ]
 
 const missing = []
@@ -55,7 +58,7 @@ for (const { name, find, install, hint } of tools) {
   if (found === undefined) await install()
   const path = found ?? find()
   const state = path === undefined ? `missing: the tests that need it are skipped (${hint})` : `${found === undefined ? 'installed' : 'found'}: ${path}`
-  say(`${name.padEnd(13)} ${state}`)
+  say(`${name.padEnd(15)} ${state}`)
   if (path === undefined) missing.push(name)
 }
 if (process.env.CI === 'true' && missing.length > 0) {
