@@ -101,7 +101,7 @@ export async function createApp (settings: Settings, options: AppOptions = {}): 
   const log = options.logger ?? pino({ level: settings.log.level, redact: ['req.headers.authorization'] })
   await mkdir(settings.state.directory, { recursive: true }).catch(error => { throw new SetupError(`the state directory ${settings.state.directory} cannot be made: ${(error as Error).message}`) })
   const tls = await readTls(settings)
-  const controller = createController(settings, process.env, log)
+  const controller = await createController(settings, process.env, log)
   const source = await controller.start()
   try {
     const facts = readRegistryConfig(source.configText, source.environment, source.configFrom)

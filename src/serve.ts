@@ -1,7 +1,6 @@
 /** Serves as the gate: settings, app, listen, and a graceful end. */
 import closeWithGrace from 'close-with-grace'
 import { pino } from 'pino'
-import { createApp } from './app.js'
 import { requestedText } from './config/help.js'
 import { loadSettings } from './config/load.js'
 import { SetupError } from './setup-error.js'
@@ -22,6 +21,7 @@ export async function serve (argv: readonly string[], version: string): Promise<
   }
   const settings = loadSettings({ argv, env: process.env, cwd: process.cwd() })
   const logger = pino({ level: settings.log.level, redact: ['req.headers.authorization'] })
+  const { createApp } = await import('./app.js')
   const app = await createApp(settings, { logger })
   const grace = closeWithGrace({ delay: CLOSE_TIMEOUT_MS, logger: false }, async ({ err, signal }) => {
     if (err !== undefined) logger.fatal({ err }, 'stopping after an error that nobody expected')

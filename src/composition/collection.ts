@@ -19,7 +19,6 @@ import type { Protection } from '../protection/protection.js'
 import type { RegistryClient } from '../registry/client.js'
 import { ProcessMemory, type Memory } from '../registry/memory.js'
 import { SetupError, type RegistryController } from '../registry/port.js'
-import { RedisMemory } from '../registry/redis-memory.js'
 import type { Upstream } from '../registry/upstream.js'
 import type { Trash } from '../trash/trash.js'
 import type { StorageParts } from './storage.js'
@@ -126,6 +125,7 @@ async function createMemory ({ settings, facts, registry, log }: CollectionNeeds
   if (facts.cache !== 'redis') return new ProcessMemory(registry, ownCredentials(settings))
   const url = settings.registry.redis.url ?? facts.redisUrl
   if (url === undefined) throw new SetupError('the registry caches in Redis, but its configuration does not name one server. Set registry.redis.url to where Delgate reaches the one that is written to')
+  const { RedisMemory } = await import('../registry/redis-memory.js')
   return await RedisMemory.connect(url, registry, err => { log.warn({ err }, 'the connection to the Redis that the registry caches in is broken; it is being restored') })
 }
 

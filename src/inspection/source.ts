@@ -21,7 +21,7 @@ export async function sourceOf (settings: Settings): Promise<Source> {
     const configText = registry.config === undefined ? generatedConfig(storage.root ?? '') : readConfig(registry.config)
     return { source: { configText, configFrom: registry.config ?? 'the generated configuration', environment: process.env, url: undefined }, findings: [ok('registry', `Delgate will run ${binary}`)] }
   }
-  const controller = createController(settings, process.env, SILENT)
+  const controller = await createController(settings, process.env, SILENT)
   if (registry.controller === 'command') {
     const commands = [['collect', registry.command.collect], ['restart', registry.command.restart]] as const
     const missing = commands.filter(([, argv]) => findProgram(argv?.[0] ?? '', process.env) === undefined)

@@ -1,16 +1,18 @@
-/** The controller that the settings ask for. */
+/** The controller that the settings ask for. What only one of them needs is loaded with that one alone. */
 import type { Settings } from '../config/schema.js'
 import { CommandController } from './command.js'
-import { DockerController } from './docker.js'
 import { NobodyController } from './nobody.js'
 import { SetupError, type ControllerLog, type RegistryController } from './port.js'
 import { ProcessController } from './process.js'
 
 /** @throws SetupError when a setting is missing that the controller needs */
-export function createController (settings: Settings, environment: NodeJS.ProcessEnv, log: ControllerLog): RegistryController {
+export async function createController (settings: Settings, environment: NodeJS.ProcessEnv, log: ControllerLog): Promise<RegistryController> {
   const { registry, storage, state } = settings
   switch (registry.controller) {
-    case 'docker': return new DockerController({ url: needed(registry.url, 'registry.url'), docker: registry.docker, stopTimeoutSeconds: registry.docker.stopTimeoutSeconds, storageRoot: storage.root }, log)
+    case 'docker': {
+      const { DockerController } = await import('./docker.js')
+      return new DockerController({ url: needed(registry.url, 'registry.url'), docker: registry.docker, stopTimeoutSeconds: registry.docker.stopTimeoutSeconds, storageRoot: storage.root }, log)
+    }
     case 'command': return new CommandController({
       url: needed(registry.url, 'registry.url'),
       collect: needed(registry.command.collect, 'registry.command.collect'),
