@@ -21,7 +21,7 @@ export async function build () {
   say('Building…')
   const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
   // The page first: what dist/main.js is older than is built again.
-  const steps = [[compiler, '-p', 'src/page', '--noEmitOnError'], [join(root, 'scripts', 'build-page.mjs')], [compiler, '-p', 'tsconfig.build.json', '--noEmitOnError']]
+  const steps = [[compiler, '-p', 'src/page'], [join(root, 'scripts', 'build-page.mjs')], [compiler, '-p', 'tsconfig.build.json', '--noEmitOnError']]
   for (const step of steps) if (!await show(process.execPath, step)) fail('The build failed: see above.')
 }
 

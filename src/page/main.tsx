@@ -1,5 +1,5 @@
 /** The page begins here. */
-import { h, render } from './vendor/preact.js'
+import { h, render } from 'preact'
 import { App } from './views/app.js'
 
 render(<App />, document.getElementById('page')!)

@@ -3,12 +3,14 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import bcrypt from 'bcryptjs'
 import t from 'tap'
-import { inBrowser, show, visit } from '../support/browser.js'
+import { inBrowser, sees, show, visit } from '../support/browser.js'
 import { push, tagsOf } from '../support/client.js'
 import { startGate } from '../support/delgate.js'
 import { image } from '../support/images.js'
 import { allJobs, deleted } from '../support/jobs.js'
 import { temporaryDirectory } from '../support/temporary.js'
+import { startFront } from '../support/front.js'
+import { USERS } from '../support/registry.js'
 import { startTokenService } from '../support/tokens.js'
 
 await inBrowser(t, 'what a rule protects: the rule is named, and nothing can be confirmed', async (t, browser, tool) => {
@@ -92,3 +94,55 @@ await inBrowser(t, 'where tokens come from elsewhere, the page says what to use 
   await page.getByRole('dialog').getByText(/gives out tokens at another address.*Use the command line/).waitFor()
   t.same(page.complaints, [])
 }, { needs: ['openssl'] })
+
+await inBrowser(t, 'tokens of the page\'s own origin: a login gets them, and more as they are needed', async (t, browser, tool) => {
+  const [service, front] = [await startTokenService(t), await startFront(t)]
+  const gate = await startGate(t, tool, { registry: { auth: { ...service.auth, realm: `${front.url}/token` } } })
+  front.route('/', gate.url)
+  front.route('/token', service.auth.realm)
+  const headers = { authorization: `Bearer ${service.token('repository:team/app:pull,push', 'repository:team/other:pull,push')}` }
+  await push(gate.url, 'team/app', ['1', '2'], await image('token'), { headers })
+  await push(gate.url, 'team/other', 'latest', await image('other'), { headers })
+  const page = await visit(browser, `${front.url}/delgate/#/repositories/team/app`)
+  const form = page.getByRole('dialog', { name: 'Log in' })
+  await form.getByLabel('User').fill('alice')
+  await form.getByLabel('Password').fill('wrong')
+  await form.getByLabel('Password').press('Enter')
+  await sees(page, form.getByRole('alert').getByText('User or password is wrong.'))
+  await form.getByLabel('Password').fill(USERS.alice)
+  await form.getByLabel('Password').press('Enter')
+  await sees(page, page.getByRole('button', { name: 'Delete tag 1' }))
+  // Of others it learns by the catalog, and gets a token when somebody looks there.
+  await page.getByRole('link', { name: 'Repositories', exact: true }).click()
+  await page.getByRole('link', { name: 'team/other' }).click()
+  await sees(page, page.getByRole('button', { name: 'Delete tag latest' }))
+  await page.goBack()
+  await page.getByRole('link', { name: 'team/app' }).click()
+  await page.getByRole('button', { name: 'Delete tag 1' }).click()
+  await sees(page, page.getByRole('dialog').getByText('1 tag and 0 manifests go.'))
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
+  await sees(page, page.getByText(/are free again/))
+  t.same(await tagsOf(gate.url, 'team/app', { headers }), ['2'])
+  t.same(page.complaints, [])
+}, { needs: ['openssl'] })
+
+await inBrowser(t, 'a network that breaks off what is asked is not the end; one that stays away is told', async (t, browser, tool) => {
+  const gate = await startGate(t, tool)
+  await push(gate.url, 'team/app', '1', await image('network'))
+  const page = await visit(browser, `${gate.url}/delgate/#/jobs`)
+  await sees(page, page.getByRole('heading', { name: 'Jobs', level: 1 }))
+  let [broken, isAway] = [0, false]
+  await page.route('**/v1/repositories?**', async route => {
+    if (broken++ === 0 || isAway) await route.abort('internetdisconnected')
+    else await route.fallback()
+  })
+  await page.evaluate("location.hash = '#/'")
+  await sees(page, page.getByRole('link', { name: 'team/app' }))
+  t.equal(broken, 2)
+  isAway = true
+  await page.getByRole('searchbox').fill('nothing')
+  await sees(page, page.getByRole('alert').getByText('Delgate cannot be reached.'))
+  isAway = false
+  await page.getByRole('button', { name: 'Try again' }).click()
+  await sees(page, page.getByText('No repository matches.'))
+})

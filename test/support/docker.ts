@@ -141,19 +141,19 @@ export async function untilAnswers (url: string): Promise<void> {
 export async function buildImage (t: Test, engine: TestEngine, name: string, seeds: readonly [string, string]): Promise<string> {
   const directory = await temporaryDirectory(t)
   for (const [at, seed] of seeds.entries()) await writeFile(join(directory, `layer${at}`), noise(seed, 20_000))
-  await writeFile(join(directory, 'Dockerfile'), 'FROM scratch\nLABEL delgate.test=image\nCOPY layer0 /\nCOPY layer1 /\nCMD ["/none"]\n')
+  await writeFile(join(directory, 'Dockerfile'), 'FROM scratch\nCOPY layer0 /\nCOPY layer1 /\nCMD ["/none"]\n')
   t.teardown(() => engine.tryDocker('rmi', '--force', name))
-  await engine.docker('build', '--tag', name, directory)
+  // Without the cache: its stages are then of this image alone, and another test cannot forget them.
+  await engine.docker('build', '--no-cache', '--tag', name, directory)
   return name
 }
 
 /**
- * Takes an image of `buildImage` out of the engine, so that a pull must fetch it. Nothing else is pruned: a build that
- * another test runs at the same time would lose its stages.
+ * Takes an image of `buildImage` out of the engine, so that a pull must fetch it: its stages go with it. Nothing is pruned:
+ * a build that another test runs at the same time would lose its stages.
  */
 export async function forget (engine: TestEngine, name: string): Promise<void> {
   await engine.docker('rmi', '--force', name)
-  await engine.docker('image', 'prune', '--force', '--filter', 'label=delgate.test=image')
 }
 
 /** Makes a stand-in for the Dockerfile's base image when the engine lacks it; it goes when the test ends. */

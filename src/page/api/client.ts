@@ -10,6 +10,9 @@ export class Refusal extends Error {
   constructor (readonly status: number, message: string) { super(message) }
 }
 
+/** How long to wait after each try that got no answer, milliseconds. */
+const PATIENCE = [200, 800]
+
 const UNREACHABLE = 'Delgate cannot be reached. It may be starting, or the network is away.'
 
 /** Relative to the page, wherever a proxy has put it. */
@@ -61,7 +64,18 @@ export class Client {
   }
 }
 
+/** A network that comes and goes, as on a phone or after sleep, breaks requests off: what only reads is asked again. */
 async function ask (method: string, path: string, authorization: string | undefined, signal?: AbortSignal): Promise<Response> {
+  for (const wait of method === 'GET' ? PATIENCE : []) {
+    const answer = await askOnce(method, path, authorization, signal).catch(() => undefined)
+    if (answer !== undefined) return answer
+    signal?.throwIfAborted()
+    await new Promise(resolve => { setTimeout(resolve, wait) })
+  }
+  return await askOnce(method, path, authorization, signal)
+}
+
+async function askOnce (method: string, path: string, authorization: string | undefined, signal?: AbortSignal): Promise<Response> {
   return await fetch(urlOf(path), {
     method,
     // Another site could not send this header without asking first.

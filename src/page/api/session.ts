@@ -5,6 +5,10 @@
 import type { Challenge } from './challenge.js'
 import { NoToken, fetchToken, isReachable } from './token.js'
 
+type Bearer = Extract<Challenge, { scheme: 'bearer' }>
+
+const scopeOf = (repository: string): string => `repository:${repository}:pull,delete`
+
 /** A login that the page waits for. */
 export interface Wanted {
   readonly challenge: Challenge
@@ -23,8 +27,9 @@ export type Check = (authorization: string | undefined) => Promise<string | unde
 export class Session {
   #state: SessionState = { user: undefined, wanted: undefined }
   #authorization: string | undefined
-  /** With tokens: what they are asked with, and for what. */
+  /** With tokens: what they are asked with, of whom, and for what. */
   #basic: string | undefined
+  #bearer: Bearer | undefined
   #scopes = new Set<string>()
   #waiting: { readonly done: Promise<void>, readonly resolve: () => void } | undefined
   #renewing: Promise<boolean> | undefined
@@ -55,6 +60,17 @@ export class Session {
     return await (this.#renewing ??= this.#renew(challenge, used).finally(() => { this.#renewing = undefined }))
   }
 
+  /**
+   * Somebody looks at a repository: with tokens, they must be for this one, too. Where they are not given, what is asked
+   * next says so.
+   */
+  async about (repository: string): Promise<void> {
+    const scope = scopeOf(repository)
+    if (this.#scopes.has(scope)) return
+    if (this.#bearer === undefined || this.#basic === undefined) this.#scopes.add(scope)
+    else await this.#token(this.#bearer, this.#basic, [scope])
+  }
+
   async #renew (challenge: Challenge, used: string | undefined): Promise<boolean> {
     if (challenge.scheme === 'bearer' && this.#basic !== undefined && await this.#token(challenge, this.#basic, challenge.scopes) === undefined) return true
     // Whoever is let in otherwise is the right one, and may not do this.
@@ -76,7 +92,7 @@ export class Session {
     const { wanted } = this.#state
     if (wanted === undefined) return undefined
     const basic = `Basic ${encode(`${user}:${password}`)}`
-    const scopes = repositories.map(name => `repository:${name}:pull,delete`)
+    const scopes = repositories.map(scopeOf)
     const { challenge } = wanted
     const wrong = challenge.scheme === 'bearer' ? await this.#token(challenge, basic, [...challenge.scopes, ...scopes]) : await this.#accept(basic)
     if (wrong !== undefined) return wrong
@@ -87,13 +103,15 @@ export class Session {
     return undefined
   }
 
-  async #token (challenge: Extract<Challenge, { scheme: 'bearer' }>, basic: string, scopes: readonly string[]): Promise<string | undefined> {
+  async #token (challenge: Bearer, basic: string, scopes: readonly string[]): Promise<string | undefined> {
     if (!isReachable(challenge)) return 'This registry gives out tokens at another address, which this page may not ask. Use the command line.'
     const all = new Set([...this.#scopes, ...scopes])
     try {
       const wrong = await this.#accept(`Bearer ${await fetchToken(challenge, [...all], basic)}`)
-      if (wrong === undefined) this.#scopes = all
-      return wrong
+      if (wrong !== undefined) return wrong
+      this.#scopes = all
+      this.#bearer = challenge
+      return undefined
     } catch (error) {
       return error instanceof NoToken ? error.message : 'The registry’s token service cannot be reached from here. Use the command line.'
     }

@@ -57,7 +57,8 @@ export interface Usage {
   readonly garbage: Amount
   readonly trash: { readonly jobs: number, readonly bytes: number }
   readonly uploads: { readonly count: number, readonly bytes: number }
-  readonly disk: { readonly totalBytes: number, readonly freeBytes: number }
+  /** `null` where the file system does not say. */
+  readonly disk: { readonly totalBytes: number, readonly freeBytes: number } | null
   readonly measuredAt: string | null
   readonly measuring: boolean
   readonly complete: boolean

@@ -1,5 +1,5 @@
 /** A job as it goes on: read from its events, and taken up again when the connection breaks. */
-import { useEffect, useState } from '../vendor/hooks.js'
+import { useEffect, useState } from 'preact/hooks'
 import type { Job } from '../api/types.js'
 import { Refusal } from '../api/client.js'
 import { hasEnded } from '../model/words.js'

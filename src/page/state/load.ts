@@ -1,5 +1,5 @@
 /** Something that is asked for, shown while it is there, and asked for again. */
-import { useCallback, useEffect, useState } from '../vendor/hooks.js'
+import { useCallback, useEffect, useState } from 'preact/hooks'
 
 export interface Loaded<T> {
   /** What came last; it stays while it is asked for anew. */

@@ -1,5 +1,5 @@
 /** The address of the page, as it changes. */
-import { useEffect, useState } from '../vendor/hooks.js'
+import { useEffect, useState } from 'preact/hooks'
 import { parseRoute, type Route } from '../model/route.js'
 
 export function useRoute (): Route {

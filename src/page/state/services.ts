@@ -1,6 +1,6 @@
 /** What every view needs. */
-import { createContext } from '../vendor/preact.js'
-import { useContext } from '../vendor/hooks.js'
+import { createContext } from 'preact'
+import { useContext } from 'preact/hooks'
 import type { Client } from '../api/client.js'
 
 export interface Services {

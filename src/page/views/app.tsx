@@ -1,6 +1,6 @@
 /** The frame: who is logged in, where one can go, and the view that the address names. */
-import { h, Fragment, type ComponentChild } from '../vendor/preact.js'
-import { useCallback, useEffect, useMemo, useRef, useState } from '../vendor/hooks.js'
+import { h, Fragment, type ComponentChild } from 'preact'
+import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { Client } from '../api/client.js'
 import { hrefOf, type Route } from '../model/route.js'
 import { useRoute } from '../state/route.js'

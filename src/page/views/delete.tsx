@@ -1,6 +1,6 @@
 /** A deletion: what it would free, the confirmation, and how it goes. */
-import { h, Fragment, type TargetedSubmitEvent } from '../vendor/preact.js'
-import { useState } from '../vendor/hooks.js'
+import { h, Fragment, type TargetedSubmitEvent } from 'preact'
+import { useState } from 'preact/hooks'
 import type { Job, Receipt, Repositories } from '../api/types.js'
 import { count } from '../model/format.js'
 import { useLoad } from '../state/load.js'

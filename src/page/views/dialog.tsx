@@ -1,6 +1,6 @@
 /** A dialog above the page: the browser's own, which keeps the focus inside and gives it back. */
-import { h, type ComponentChildren } from '../vendor/preact.js'
-import { useLayoutEffect, useRef } from '../vendor/hooks.js'
+import { h, type ComponentChildren } from 'preact'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 
 export interface DialogParts {
   readonly title: string

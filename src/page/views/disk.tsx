@@ -1,6 +1,6 @@
 /** What is stored, what of it is used, and how that went over time. */
-import { h, Fragment } from '../vendor/preact.js'
-import { useState } from '../vendor/hooks.js'
+import { h, Fragment } from 'preact'
+import { useState } from 'preact/hooks'
 import type { Job, Usage } from '../api/types.js'
 import { count, formatBytes } from '../model/format.js'
 import { useLoad } from '../state/load.js'
@@ -48,7 +48,7 @@ function Use ({ usage: { stored, used, shared, garbage, trash, uploads, disk, me
       <ul class='legend'>{parts.map(([kind, words, bytes]) => <li key={kind}><Key kind={kind} /><strong>{formatBytes(bytes)}</strong> {words}</li>)}</ul>
       <dl class='facts'>
         <Fact name='Stored'>{formatBytes(stored.bytes)} in {count(stored.blobs, 'blob')}</Fact>
-        <Fact name='Disk'>{formatBytes(disk.freeBytes)} free of {formatBytes(disk.totalBytes)}</Fact>
+        <Fact name='Disk'>{disk === null ? 'not known' : `${formatBytes(disk.freeBytes)} free of ${formatBytes(disk.totalBytes)}`}</Fact>
         <Fact name='Measured'>{measuring ? 'now…' : <Ago at={measuredAt} never='not yet' />}</Fact>
       </dl>
     </section>

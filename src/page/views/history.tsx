@@ -1,5 +1,5 @@
 /** Disk use over time: a picture, and its numbers for those who do not see it. */
-import { h, Fragment } from '../vendor/preact.js'
+import { h, Fragment } from 'preact'
 import type { Sample } from '../api/types.js'
 import { formatBytes } from '../model/format.js'
 import { seriesOf } from '../model/series.js'

@@ -1,6 +1,6 @@
 /** One job: how it goes, what it removed, and what it left. */
-import { h, Fragment } from '../vendor/preact.js'
-import { useState } from '../vendor/hooks.js'
+import { h, Fragment } from 'preact'
+import { useState } from 'preact/hooks'
 import type { Job } from '../api/types.js'
 import { hrefOf } from '../model/route.js'
 import { jobTitle } from '../model/words.js'

@@ -1,6 +1,6 @@
 /** The jobs, the newest first, as they go on. */
-import { h, Fragment } from '../vendor/preact.js'
-import { useState } from '../vendor/hooks.js'
+import { h, Fragment } from 'preact'
+import { useState } from 'preact/hooks'
 import type { Job, Jobs, JobState } from '../api/types.js'
 import { hrefOf } from '../model/route.js'
 import { hasEnded, jobTitle, outcomeWords, progressOf } from '../model/words.js'

@@ -1,6 +1,6 @@
 /** The login: asked for when something needs it, which then goes on. */
-import { h, Fragment, type TargetedSubmitEvent } from '../vendor/preact.js'
-import { useState } from '../vendor/hooks.js'
+import { h, Fragment, type TargetedSubmitEvent } from 'preact'
+import { useState } from 'preact/hooks'
 import type { Session, Wanted } from '../api/session.js'
 import { isReachable } from '../api/token.js'
 import { Dialog } from './dialog.js'
@@ -25,7 +25,7 @@ export function Login ({ session, wanted: { challenge, expired } }: { readonly s
         <p>{expired ? 'Your login is not accepted any more. Log in again, and what you asked for goes on.' : 'With the login that you use for the registry. It stays in the memory of this page, and is gone when you close it.'}</p>
         <label>User<input name='user' autocomplete='username' autocapitalize='none' spellcheck={false} required autofocus /></label>
         <label>Password<input name='password' type='password' autocomplete='current-password' required /></label>
-        {isToken ? <label>Repositories<input name='repositories' autocapitalize='none' spellcheck={false} aria-describedby='why-repositories' /><small id='why-repositories'>This registry gives out tokens for single repositories. Name those that you want to see, with spaces between them.</small></label> : <Fragment />}
+        {isToken ? <label>Repositories<input name='repositories' autocapitalize='none' spellcheck={false} aria-describedby='why-repositories' /><small id='why-repositories'>This registry gives out tokens for single repositories. If you may not list all, name those that you want to see, with spaces between them.</small></label> : <Fragment />}
         <Problem text={problem} />
         <div class='actions'><button type='submit' class='primary' disabled={busy}>Log in</button></div>
       </form>

@@ -1,5 +1,5 @@
 /** Small things that several views show. */
-import { h, Fragment, type ComponentChildren } from '../vendor/preact.js'
+import { h, Fragment, type ComponentChildren } from 'preact'
 import { formatAgo } from '../model/format.js'
 
 /** A view's title; it takes the focus when somebody comes here. */

@@ -1,5 +1,5 @@
 /** What a deletion frees and what it leaves: a bar of its blobs, and the same in words. */
-import { h, Fragment } from '../vendor/preact.js'
+import { h, Fragment } from 'preact'
 import type { Receipt } from '../api/types.js'
 import { formatBytes } from '../model/format.js'
 import { hrefOf } from '../model/route.js'

@@ -1,6 +1,6 @@
 /** A job as it goes on, what came of it, and the way back. */
-import { h, Fragment } from '../vendor/preact.js'
-import { useEffect, useState } from '../vendor/hooks.js'
+import { h, Fragment } from 'preact'
+import { useEffect, useState } from 'preact/hooks'
 import type { Job } from '../api/types.js'
 import { hrefOf } from '../model/route.js'
 import { canUndo, hasEnded, outcomeWords, progressOf } from '../model/words.js'

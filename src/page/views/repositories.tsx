@@ -1,6 +1,6 @@
 /** All repositories, searched, sorted and paged. */
-import { h, Fragment } from '../vendor/preact.js'
-import { useEffect, useState } from '../vendor/hooks.js'
+import { h, Fragment } from 'preact'
+import { useEffect, useState } from 'preact/hooks'
 import type { Repositories, Repository } from '../api/types.js'
 import { count, formatBytes } from '../model/format.js'
 import { hrefOf } from '../model/route.js'

@@ -1,6 +1,6 @@
 /** One repository: its tags, what shares with it, and its deletion. */
-import { h, Fragment } from '../vendor/preact.js'
-import { useState } from '../vendor/hooks.js'
+import { h, Fragment } from 'preact'
+import { useState } from 'preact/hooks'
 import type { Repository, Shares } from '../api/types.js'
 import { count, formatBytes } from '../model/format.js'
 import { hrefOf } from '../model/route.js'
@@ -16,7 +16,10 @@ export function RepositoryView ({ name }: { readonly name: string }) {
   const { client } = useServices()
   const [doomed, setDoomed] = useState<Doomed>()
   const [version, setVersion] = useState(0)
-  const { value, problem, reload } = useLoad(async signal => await client.json<Repository & { complete?: boolean }>('GET', `v1/repositories/${name}`, signal), [name, version])
+  const { value, problem, reload } = useLoad(async signal => {
+    await client.session.about(name)
+    return await client.json<Repository>('GET', `v1/repositories/${name}`, signal)
+  }, [name, version])
   return (
     <Fragment>
       <p class='back'><a href={hrefOf({ view: 'repositories' })}>← Repositories</a></p>

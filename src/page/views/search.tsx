@@ -1,6 +1,6 @@
 /** A field for searching, which waits for a pause in the typing. */
-import { h } from '../vendor/preact.js'
-import { useEffect, useRef, useState } from '../vendor/hooks.js'
+import { h } from 'preact'
+import { useEffect, useRef, useState } from 'preact/hooks'
 
 /** Milliseconds. */
 const PAUSE = 150

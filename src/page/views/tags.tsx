@@ -1,6 +1,6 @@
 /** The tags of a repository, searched and paged. */
-import { h, Fragment } from '../vendor/preact.js'
-import { useState } from '../vendor/hooks.js'
+import { h, Fragment } from 'preact'
+import { useState } from 'preact/hooks'
 import type { Tag, Tags } from '../api/types.js'
 import { formatBytes, shortDigest } from '../model/format.js'
 import { searchGlob } from '../model/search.js'

@@ -1,6 +1,6 @@
 /** What can still be undone. */
-import { h, Fragment } from '../vendor/preact.js'
-import { useState } from '../vendor/hooks.js'
+import { h, Fragment } from 'preact'
+import { useState } from 'preact/hooks'
 import type { Job, Jobs } from '../api/types.js'
 import { count, formatBytes } from '../model/format.js'
 import { hrefOf } from '../model/route.js'
