@@ -1,19 +1,24 @@
 # Delgate in front of a registry that runs in another container. Settings: config/docker.yml, then DELGATE_… variables.
 
-FROM node:24-alpine AS build
+FROM node:24-alpine AS packages
 WORKDIR /delgate
 COPY package.json package-lock.json .npmrc ./
+
+FROM packages AS dependencies
+RUN npm ci --omit=dev --ignore-scripts
+
+FROM packages AS build
 RUN npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
 COPY scripts/build-page.mjs scripts/
 COPY src src
-RUN npm run build && npm prune --omit=dev --ignore-scripts
+RUN npm run build
 
 FROM node:24-alpine
 WORKDIR /delgate
 ENV NODE_ENV=production
 COPY package.json ./
-COPY --from=build /delgate/node_modules node_modules
+COPY --from=dependencies /delgate/node_modules node_modules
 COPY --from=build /delgate/dist dist
 COPY config config
 COPY docs/openapi.yaml docs/

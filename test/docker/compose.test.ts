@@ -8,7 +8,7 @@ import { mustRun, type Ended } from '../support/processes.js'
 import { freePort, until } from '../support/temporary.js'
 import { eachRegistry, type RegistryTool } from '../support/tools.js'
 
-const BUILD_TIMEOUT = 280_000
+const BUILD_TIMEOUT = 450_000
 t.setTimeout(900_000)
 const engine = await obtainEngine(t)
 const compose = await composeCommand()
