@@ -35,9 +35,14 @@ export async function * follow ({ client, signal }: Parts, id: string, scopes: r
   }
 }
 
+/** What a command about a job needs besides, where rights come as tokens. */
+export const repositoryFlags = (repositories: readonly string[], { client }: Pick<Session, 'client'>): string =>
+  client.usesTokens ? repositories.map(name => ` --repository ${name}`).join('') : ''
+
 /** What Ctrl-C leaves behind, and how to look at it. */
-export function detached (ids: readonly string[], { command, client }: Pick<Session, 'command' | 'client'>, repositories: readonly string[]): Interrupted {
-  const scoped = client.usesTokens ? repositories.map(name => ` --repository ${name}`).join('') : ''
+export function detached (ids: readonly string[], session: Pick<Session, 'command' | 'client'>, repositories: readonly string[]): Interrupted {
+  const { command } = session
+  const scoped = repositoryFlags(repositories, session)
   const [id = ''] = ids
   return new Interrupted(ids.length === 1
     ? `detached: job ${id} goes on; look at it with: ${command(`job ${id}${scoped}`)}`

@@ -2,8 +2,10 @@
 import { Argument, Command, CommanderError, Option } from 'commander'
 import { nearest } from '../config/nearest.js'
 import type { Finding } from '../findings/finding.js'
+import { cancelJob } from './commands/cancel.js'
 import { showUsage } from './commands/df.js'
 import { diagnose, report } from './commands/doctor.js'
+import { emptyTrash } from './commands/empty-trash.js'
 import { collect } from './commands/gc.js'
 import { followJob } from './commands/job.js'
 import { listJobs } from './commands/jobs.js'
@@ -75,7 +77,9 @@ function createProgram (world: World, handed: Handed, done: (code: ExitCode) => 
   const repository = (definition: Command): Command => definition.addOption(new Option('--repository <name...>', 'where rights come as tokens: the repositories that the job is about'))
   client(repository(command('jobs', 'list the jobs, the newest first').addOption(new Option('--state <state>', 'only those in it').choices(['queued', 'running', 'done', 'failed', 'cancelled'])).option('--limit <number>', 'how many at most', '100')), listJobs, 'gate')
   client(repository(command('job', 'follow a job until it has ended').argument('<id>')), async (options: { repository?: string[] }, session, [id = '']) => await followJob(id, options, session), 'plain')
+  client(repository(command('cancel', 'cancel a job that still waits; what it has deleted stays deleted').argument('<id>')), async (options: { repository?: string[] }, session, [id = '']) => await cancelJob(id, options, session), 'plain')
   client(repository(command('undo', 'put back what a job removed, while the trash keeps it').argument('<id>')), async (options: { repository?: string[] }, session, [id = '']) => await undoJob(id, options, session), 'plain')
+  client(command('empty-trash', 'free what the trash keeps; it cannot be undone any more').option('--dry-run', 'show what is in the trash, and free nothing').option('-y, --yes', 'do not ask'), emptyTrash, 'gate')
   client(command('prune', 'carry out the retention rules').option('--dry-run', 'show each tag with the rule that decides it, and delete nothing')
     .option('-y, --yes', 'do not ask').option('--wait', 'until the room is there'), prune, 'gate')
   addDoctor(command('doctor', 'check the whole set-up, and say how to mend it'), world, handed, done)

@@ -24,10 +24,12 @@ async function completed (t: Test, words: readonly string[], url = 'http://127.0
 }
 
 t.test('bash', async t => {
-  t.same(await completed(t, ['']), ['completion', 'df', 'doctor', 'gc', 'help', 'job', 'jobs', 'ls', 'prune', 'rm', 'serve', 'tags', 'undo'])
+  t.same(await completed(t, ['']), ['cancel', 'completion', 'df', 'doctor', 'empty-trash', 'gc', 'help', 'job', 'jobs', 'ls', 'prune', 'rm', 'serve', 'tags', 'undo'])
   t.same(await completed(t, ['jo']), ['job', 'jobs'])
   t.same(await completed(t, ['rm', '--a']), ['--all', '--all-tags'])
   t.ok((await completed(t, ['rm', '-'])).includes('--dry-run'))
+  t.same(await completed(t, ['empty-trash', '--d']), ['--dry-run'])
+  t.same(await completed(t, ['cancel', '--r']), ['--repository'])
   t.same(await completed(t, ['ls', '--sort', '']), ['bytes', 'name'])
   t.same(await completed(t, ['jobs', '--state', 'd']), ['done'])
   t.same(await completed(t, ['completion', '']), ['bash', 'fish', 'zsh'])
@@ -57,7 +59,7 @@ t.test('zsh and fish get theirs, and understand it where they are installed', as
 t.test('help says what there is, and serve has all settings', async t => {
   const help = await cli(['help'])
   t.equal(help.code, 0)
-  for (const name of ['ls', 'tags', 'df', 'rm', 'gc', 'jobs', 'job', 'undo', 'doctor', 'serve', 'completion']) t.match(help.stdout, new RegExp(`^ {2}${name}\\b`, 'm'))
+  for (const name of ['ls', 'tags', 'df', 'rm', 'gc', 'jobs', 'job', 'cancel', 'undo', 'empty-trash', 'prune', 'doctor', 'serve', 'completion']) t.match(help.stdout, new RegExp(`^ {2}${name}\\b`, 'm'))
   t.match((await cli(['help', 'rm'])).stdout, /--dry-run/)
   t.equal((await cli(['rm', '--help'])).stdout, (await cli(['help', 'rm'])).stdout)
   for (const args of [['help', 'serve'], ['serve', '--help'], ['--help']]) t.match((await cli(args)).stdout, /--listen\.port {2}\(DELGATE_LISTEN_PORT\)/, args.join(' '))

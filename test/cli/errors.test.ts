@@ -45,6 +45,8 @@ t.test('a command line that is wrong', async t => {
     [['ls', '--sort', 'size'], /Allowed choices are name, bytes; see: delgate help ls/],
     [['tags'], /missing required argument/],
     [['job', 'a', 'b'], /too many arguments/],
+    [['cancel'], /missing required argument/],
+    [['empty-trash', 'team/app'], /too many arguments/],
     [['ls', '--url', 'ftp://gate'], /not an address of a gate/],
     [['ls', '--url', 'http://127.0.0.1:5000/registry'], /has no path/],
     [['ls', '--url', 'http://127.0.0.1:5000', '127.0.0.1:5001/'], /one gate at a time/],
@@ -98,10 +100,14 @@ await eachRegistry(t, 'names that there are not', async (t, tool) => {
     [['rm', 'x/**', '--yes'], /nothing matches x\/\*\*/],
     [['rm', `team/app@sha256:${'1'.repeat(64)}`, '--yes'], /manifest unknown/],
     [['job', '0-0'], /there is no job 0-0; delgate jobs lists them/],
+    [['cancel', '0-0'], /there is no job 0-0; delgate jobs lists them/],
     [['undo', '0-0'], /there is no job 0-0/]
   ] as const) await fails(t, [...args, ...url], { code: 4, says })
   for (const [args, says] of [
     [['job', '../status'], /is not the id of a job/],
+    [['cancel', '../collections'], /is not the id of a job/],
+    [['empty-trash'], /nobody is there to confirm it .*--yes/],
+    [['empty-trash', '--json'], /nobody is there to confirm it .*--yes/],
     [['rm', 'Team/App', '--yes'], /is not the name of a repository/],
     [['rm', 'team/app:v1.0', '--recursive', '--yes'], /--recursive goes with the name of a repository/],
     [['rm', '--yes'], /what is to be deleted\?/],
@@ -120,7 +126,7 @@ async function guarded (t: Test, tool: RegistryTool): Promise<string[]> {
 
 await eachRegistry(t, 'no rights', async (t, tool) => {
   const url = await guarded(t, tool)
-  for (const args of [['ls'], ['rm', 'golden/app:v1', '--yes'], ['gc'], ['jobs'], ['doctor']]) {
+  for (const args of [['ls'], ['rm', 'golden/app:v1', '--yes'], ['gc'], ['jobs'], ['cancel', '0-0'], ['empty-trash', '--yes'], ['doctor']]) {
     await fails(t, [...args, ...url], { code: 3, says: /asks who you are: docker login 127\.0\.0\.1:\d+, or --user NAME/ })
   }
   await fails(t, ['ls', '-u', 'alice', ...url], { code: 3, says: /does not let alice do this: wrong password/, env: { DELGATE_PASSWORD: 'wrong' } })

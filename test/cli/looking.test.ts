@@ -1,4 +1,4 @@
-/** The commands that look: ls, tags, df, jobs, job; and gc and undo. Without credentials, and as a user. */
+/** The commands that look: ls, tags, df, jobs, job; and gc, undo, cancel and empty-trash. Without credentials, and as a user. */
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -7,10 +7,11 @@ import { push, tagsOf } from '../support/client.js'
 import { startGate, type Gate, type PartialSettings } from '../support/delgate.js'
 import { basic, json, request, expectStatus } from '../support/http.js'
 import { image, multiArchitecture } from '../support/images.js'
-import { deleted, type Job } from '../support/jobs.js'
+import { allJobs, deleted, type Job } from '../support/jobs.js'
 import { run } from '../support/processes.js'
 import { USERS } from '../support/registry.js'
 import { until } from '../support/temporary.js'
+import { startTokenService } from '../support/tokens.js'
 import { eachRegistry, type RegistryTool } from '../support/tools.js'
 
 t.setTimeout(900_000)
@@ -81,6 +82,112 @@ for (const way of WAYS) {
     t.same(await tagsOf(gate.url, 'team/app', { headers }), ['multi', 'v1'])
   })
 }
+
+/** Jobs wait here until they are cancelled, and what they delete is kept. */
+const WAITING: PartialSettings = { collection: { collector: 'registry', quietSeconds: 600, maximumDelaySeconds: 600 }, trash: { keepFor: { tag: 1, manifest: 0, repository: 0, untagged: 0 } } }
+
+const trashAt = async (url: string, options: { headers?: Record<string, string> } = {}): Promise<{ jobs: number, bytes: number }> => json<{ trash: { jobs: number, bytes: number } }>(await request(url, 'GET', '/delgate/v1/status', options)).trash
+
+await eachRegistry(t, 'cancel: a job that waits, once; it stays deleted, and can be undone where it is kept', async (t, tool) => {
+  const gate = await startGate(t, tool, { settings: WAITING })
+  const run = async (...args: string[]) => await cli([...args, '--url', gate.url])
+  for (const tag of ['v1', 'v2']) await push(gate.url, 'app', tag, await image(`cancel ${tag}`))
+  t.equal((await run('rm', 'app:v1', '--yes')).code, 0)
+  const [{ id, state }] = await allJobs(gate.url) as [Job]
+  t.equal(state, 'queued')
+  const cancelled = await run('cancel', id)
+  t.equal(cancelled.code, 0, cancelled.stderr)
+  t.equal(cancelled.stdout, `app:v1: cancelled; it stays deleted, and what it left unused is for the next collection; put it back with: delgate undo ${id} --url ${gate.url}\n`)
+  t.equal((await allJobs(gate.url))[0]?.state, 'cancelled')
+  t.same(await tagsOf(gate.url, 'app'), ['v2'])
+  const again = await run('cancel', id)
+  t.same([again.code, again.stdout, again.stderr], [3, '', 'delgate: the job is cancelled; only a queued job can be cancelled\n'])
+  t.equal((await run('undo', id)).code, 0, 'as it says')
+  t.same(await tagsOf(gate.url, 'app'), ['v1', 'v2'])
+
+  t.equal((await run('rm', 'app', '--yes')).code, 0)
+  const whole = (await allJobs(gate.url)).find(job => job.state === 'queued')!
+  t.equal((await run('cancel', whole.id)).stdout, 'repository app: cancelled; it stays deleted, and what it left unused is for the next collection\n', 'nothing is kept of it')
+  t.equal((await run('gc')).code, 0)
+  const collecting = (await allJobs(gate.url)).find(job => job.state === 'queued')!
+  t.match(await cliJson<Job>(['cancel', collecting.id, '--url', gate.url]), { id: collecting.id, kind: 'collection', state: 'cancelled' })
+})
+
+await eachRegistry(t, 'empty-trash: shown, confirmed, and gone for good', async (t, tool) => {
+  const gate = await startGate(t, tool, { settings: WAITING })
+  const url = ['--url', gate.url]
+  const run = async (...args: string[]) => await cli(['empty-trash', ...args, ...url])
+  t.same([(await run('--yes')).stdout, (await run('--dry-run')).stdout], ['Nothing is in the trash.\n', 'Nothing is in the trash.\n'])
+  t.same(await cliJson(['empty-trash', '--yes', ...url]), { dryRun: false, jobs: 0, bytesFreed: 0 })
+  const nothing = atTerminal(['empty-trash', ...url])
+  t.equal(await nothing.ended(), 0, 'there is nothing to ask')
+
+  for (const tag of ['v1', 'v2', 'v3']) await push(gate.url, 'app', tag, await image(`trash ${tag}`))
+  t.equal((await cli(['rm', 'app:v1', 'app:v2', '--yes', ...url])).code, 0)
+  const waiting = await allJobs(gate.url)
+  const early = await run('--yes')
+  t.same([early.code, early.stdout], [0, '0 B freed; 0 jobs cannot be undone any more\n2 jobs in the trash still: what is kept of a job that has not ended goes when it has\n'])
+  for (const { id } of waiting) await cliJson(['cancel', id, ...url])
+  await until('they go, as it says', async () => (await trashAt(gate.url)).jobs === 0)
+
+  t.equal((await cli(['rm', 'app:v3', '--yes', ...url])).code, 0)
+  const [{ id }] = (await allJobs(gate.url)).filter(job => job.state === 'queued') as [Job]
+  await cliJson(['cancel', id, ...url])
+  const kept = await trashAt(gate.url)
+  t.equal(kept.jobs, 1)
+  t.ok(kept.bytes > 0)
+  const dry = await run('--dry-run')
+  t.same([dry.code, dry.stderr], [0, ''])
+  t.match(dry.stdout, /^Nothing was deleted \(dry run\)\. It would free [\d.]+ k?B, and 1 job could not be undone any more\.\n$/)
+  t.same(await cliJson(['empty-trash', '--dry-run', ...url]), { dryRun: true, jobs: 1, bytesFreed: kept.bytes })
+  const piped = await run()
+  t.same([piped.code, piped.stdout], [2, ''])
+  t.match(piped.stderr, /^delgate: nothing was deleted: .*--yes\n$/)
+  const declined = atTerminal(['empty-trash', ...url])
+  await declined.shows(/Empty the trash, which frees [\d.]+ k?B\? \[y\/N\] /)
+  t.match(declined.output(), /The trash keeps [\d.]+ k?B of 1 job\. What is emptied cannot be undone any more\./)
+  declined.type('\r')
+  t.equal(await declined.ended(), 1)
+  t.same(await trashAt(gate.url), kept, 'nothing went')
+  const agreed = atTerminal(['empty-trash', ...url])
+  await agreed.shows(/\[y\/N\] /)
+  agreed.type('y\r')
+  t.equal(await agreed.ended(), 0)
+  t.match(agreed.output(), /[\d.]+ k?B freed; 1 job cannot be undone any more\r\n$/)
+  t.same(await trashAt(gate.url), { jobs: 0, bytes: 0 })
+  t.equal((await cli(['undo', id, ...url])).code, 3)
+})
+
+await eachRegistry(t, 'cancel and empty-trash are for those who may delete', async (t, tool) => {
+  const service = await startTokenService(t)
+  const gate = await startGate(t, tool, { registry: { auth: service.auth }, settings: WAITING })
+  for (const name of ['team/app', 'other']) await push(gate.url, name, 'v1', await image(name), { headers: { authorization: `Bearer ${service.token(`repository:${name}:pull,push`)}` } })
+  const as = (user: keyof typeof USERS) => async (...args: string[]) => await cli([...args, '--url', gate.url, '--user', user], { env: { DELGATE_PASSWORD: USERS[user] } })
+  const [alice, bob] = [as('alice'), as('bob')]
+  const headers = { authorization: `Bearer ${service.token('repository:team/app:delete')}` }
+  t.equal((await alice('rm', 'team/app:v1', '--yes')).code, 0)
+  const [{ id }] = await allJobs(gate.url, { headers }) as [Job]
+  for (const ended of [await bob('cancel', id), await bob('cancel', id, '--repository', 'team/app'), await alice('cancel', id), await alice('cancel', id, '--repository', 'other')]) {
+    t.same([ended.code, ended.stdout, ended.stderr], [4, '', `delgate: there is no job ${id}, or none that this token shows: name its repositories with --repository NAME\n`])
+  }
+  const cancelled = await alice('cancel', id, '--repository', 'team/app')
+  t.equal(cancelled.code, 0, cancelled.stderr)
+  t.match(cancelled.stdout, `put it back with: delgate undo ${id} --repository team/app --url ${gate.url} --user alice\n`)
+
+  const refused = await bob('empty-trash', '--yes')
+  t.same([refused.code, refused.stdout], [3, ''])
+  t.match(refused.stderr, /^delgate: [^\n]* does not let bob do this[^\n]*\n$/)
+  t.equal((await trashAt(gate.url, { headers })).jobs, 1)
+  const emptied = await alice('empty-trash', '--yes')
+  t.equal(emptied.code, 0, emptied.stderr)
+  t.equal((await trashAt(gate.url, { headers })).jobs, 0)
+
+  t.equal((await alice('gc')).code, 0)
+  const collecting = (await allJobs(gate.url, { headers })).find(job => job.state === 'queued')!
+  t.match(await bob('cancel', collecting.id), { code: 3, stdout: '', stderr: /does not let bob do this/ })
+  const done = await alice('cancel', collecting.id)
+  t.same([done.code, done.stdout], [0, 'what nothing uses: cancelled\n'], done.stderr)
+}, ['openssl'])
 
 await eachRegistry(t, 'job in JSON is a line for each change, also over the end; in a pipe plain lines', async (t, tool) => {
   const gate = await startGate(t, tool)
