@@ -1,4 +1,5 @@
-// How soon the first page of repositories, tags and disk use is there, on a generated registry, and whether asking takes memory.
+// How soon the first page of repositories, tags and disk use is there on a generated registry, by the interface, the command line
+// and the page, and whether asking takes memory.
 import { mkdirSync, mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
 import { cacheDirectory, findRegistry } from '../scripts/lib/registry-binary.mjs'
@@ -7,6 +8,7 @@ import { ask, until } from './api.mjs'
 import { residentBytes, startedSeconds } from './gate.mjs'
 import { lackOfRoom, writeRegistry } from './generate.mjs'
 import { removeTree } from './remove.mjs'
+import { commandSeconds, pageSeconds } from './views.mjs'
 
 /** What a page and a command line ask for first. */
 const FIRST_VIEWS = {
@@ -53,6 +55,9 @@ async function visit (where, log) {
   const { url, pid, seconds, stop } = await startedSeconds(where)
   const answers = {}
   for (const [name, path] of Object.entries(FIRST_VIEWS)) answers[name] = await timed(url, path)
+  const commands = await commandSeconds(url)
+  const page = await pageSeconds(url)
+  if (page === undefined) log('the page: left out, chromium is missing (Debian package chromium)')
   await until('everything is measured', async () => (await (await ask(url, 'GET', FIRST_VIEWS['disk use'], { expect: 200 })).json()).measuredAt !== null, { every: 200, seconds: 3600 })
   const measured = (performance.now() - start) / 1000
   log(`index after ${seconds.toFixed(1)} s, measured after ${measured.toFixed(1)} s`)
@@ -60,7 +65,7 @@ async function visit (where, log) {
   for (let round = 0; round < ROUNDS; round++) for (const path of Object.values(FIRST_VIEWS)) await timed(url, path)
   const grown = residentBytes(pid) - before
   await stop()
-  return { seconds, measured, answers, before, grown }
+  return { seconds, measured, answers, commands, page, before, grown }
 }
 
 async function timed (url, path) {
@@ -75,6 +80,8 @@ function table (results) {
   return ['',
     `${'manifests'.padEnd(52)}${results.flatMap(({ images }) => [images.toLocaleString('en'), '(index saved)'].map((text) => text.padEnd(15))).join('')}`.trimEnd(),
     ...Object.keys(FIRST_VIEWS).map((name) => row(`first answer: ${name}`, ({ answers }) => seconds(answers[name]), `under ${AIM_SECONDS} s`)),
+    ...Object.keys(results[0]?.cold.commands ?? {}).map((name) => row(`${name}, all of it`, ({ commands }) => seconds(commands[name]), `under ${AIM_SECONDS} s`)),
+    row('the page shows repositories', ({ page }) => page === undefined ? '–' : seconds(page), `under ${AIM_SECONDS} s`),
     row('index complete', (visit) => seconds(visit.seconds)),
     row('everything measured', ({ measured }) => seconds(measured)),
     row('resident memory', ({ before }) => `${Math.round(before / MEBIBYTE)} MiB`),
