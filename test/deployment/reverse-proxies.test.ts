@@ -45,6 +45,10 @@ for (const kind of ['nginx', 'caddy'] as const) {
     t.ok(await uploadIsPassedOn(gate, proxy), 'an upload is on its way to the registry while the client is in the middle of it')
     t.ok(await eventsAreAtOnce(gate, proxy), 'an event of a job comes while the job waits')
     t.equal(await addressOf(t, gate, proxy), '127.0.0.3', 'who deletes is known by the address, whatever a client says of itself')
+    for (const [path, status] of [['/metrics', 404], ['/%6detrics', 404], ['//metrics', 404], ['/delgate/v1/status', 200]] as const) {
+      t.equal((await request(proxy.url, 'GET', path, { agent: proxy.agent })).status, status, path)
+    }
+    t.equal((await request(gate.url, 'GET', '/metrics')).status, 200)
   })
 }
 
@@ -171,7 +175,7 @@ t.test('Traefik: what the two files say fits together', async t => {
   t.match(fixed, { entryPoints: { websecure: { address: ':443', transport: { respondingTimeouts: { readTimeout: '0s' } } } }, providers: { file: { filename: '/etc/traefik/delgate.yml' } } })
   t.match(dynamic, {
     http: {
-      routers: { delgate: { rule: /^Host\(`[^`]+`\)$/, entryPoints: ['websecure'], service: 'delgate', tls: {} } },
+      routers: { delgate: { rule: /^Host\(`[^`]+`\) && !Path\(`\/metrics`\)$/, entryPoints: ['websecure'], service: 'delgate', tls: {} } },
       services: { delgate: { loadBalancer: { serversTransport: 'delgate', servers: [{ url: 'http://127.0.0.1:5000' }] } } },
       serversTransports: { delgate: { forwardingTimeouts: { idleConnTimeout: '60s' } } }
     }
