@@ -6,7 +6,8 @@ export interface SchemaNode {
   readonly description?: string
   readonly default?: unknown
   readonly enum?: readonly string[]
-  readonly pattern?: string
+  /** What it accepts, in words, where its type does not say all. */
+  readonly title?: string
   readonly minimum?: number
   readonly maximum?: number
   readonly exclusiveMinimum?: number
@@ -81,12 +82,13 @@ export function holdsSecret (path: readonly string[]): boolean {
 
 /** What a key accepts, in words: "an integer from 0 to 65535". */
 export function describeExpected (node: SchemaNode): string {
+  if (node.title !== undefined) return node.title
   if (node.anyOf !== undefined) return node.anyOf.map(describeExpected).join(', or ')
   if (node.enum !== undefined) return `one of ${node.enum.join(', ')}`
   if (node.type === 'array') return node.items?.properties === undefined ? 'a list of non-empty texts' : `a list of sections with the keys ${Object.keys(node.items.properties).join(', ')}`
   if (node.type === 'object') return `a section with the keys ${Object.keys(node.properties ?? {}).join(', ')}` + (node.required === undefined ? '' : ` (needed: ${node.required.join(', ')})`)
   if (node.type === 'boolean') return 'true or false'
-  if (node.type === 'string') return node.pattern === undefined ? 'a non-empty text' : 'an http:// or https:// URL without query'
+  if (node.type === 'string') return 'a non-empty text'
   return (node.type === 'integer' ? 'an integer' : 'a number') + describeRange(node)
 }
 

@@ -3,6 +3,7 @@
  * Every key has a description with its unit; a key with a `default` is always present after loading. What is `writeOnly` may
  * hold a secret, and no message repeats it.
  */
+import { GLOB_PATTERN } from '../oci/glob.js'
 
 /** Longest time that a timer of Node can wait, rounded down. Seconds. */
 const LONGEST_TIMER_SECONDS = 2_000_000
@@ -12,6 +13,8 @@ const seconds = { type: 'number', exclusiveMinimum: 0, maximum: LONGEST_TIMER_SE
 /** A length of time that may be zero; fractions are allowed. */
 const secondsOrZero = { type: 'number', minimum: 0, maximum: LONGEST_TIMER_SECONDS } as const
 const text = { type: 'string', minLength: 1 } as const
+/** Also the letters of other languages of patterns are refused: a rule with them would be about nothing. */
+const globs = { type: 'array', title: 'a list of globs (* ? [a-z] within a segment, ** across; otherwise letters of names)', items: { ...text, pattern: GLOB_PATTERN }, minItems: 1 } as const
 const object = { type: 'object', additionalProperties: false, default: {} } as const
 const argv = { type: 'array', items: text, minItems: 1 } as const
 
@@ -22,8 +25,8 @@ const rule = {
   required: ['name'],
   properties: {
     name: { ...text, default: '', description: 'What refusals call it.' },
-    repositories: { type: 'array', items: text, minItems: 1, default: ['**'], description: 'Globs of repository names. Default: all.' },
-    tags: { type: 'array', items: text, minItems: 1, description: 'Globs of tags. Default: all of the repository, with everything in it.' },
+    repositories: { ...globs, default: ['**'], description: 'Globs of repository names. Default: all.' },
+    tags: { ...globs, description: 'Globs of tags. Default: all of the repository, with everything in it.' },
     users: { type: 'array', items: text, default: [], description: 'Users for whom the rule does not hold. Default: none.' },
     overwrite: { type: 'boolean', default: false, description: 'Whether existing tags may be pushed anew. Default: false.' }
   }
@@ -39,10 +42,10 @@ const retentionRule = {
   required: ['name'],
   properties: {
     name: { ...text, default: '', description: 'What plans and jobs call it.' },
-    repositories: { type: 'array', items: text, minItems: 1, default: ['**'], description: 'Globs of repository names. Default: all.' },
-    tags: { type: 'array', items: text, minItems: 1, default: ['**'], description: 'Globs of the tags that it is about. Default: all.' },
+    repositories: { ...globs, default: ['**'], description: 'Globs of repository names. Default: all.' },
+    tags: { ...globs, default: ['**'], description: 'Globs of the tags that it is about. Default: all.' },
     keepNewest: { type: 'integer', minimum: 1, description: 'So many of these tags stay in each repository, those that were pushed last. Count. No default.' },
-    keepTags: { type: 'array', items: text, minItems: 1, description: 'Globs of those that stay. No default.' },
+    keepTags: { ...globs, description: 'Globs of those that stay. No default.' },
     deleteOlderThanDays: { ...days, description: 'Those go that were pushed longer ago. Days; 0: all that nothing keeps. No default.' },
     deleteNotPulledForDays: { ...days, description: 'Those go that were neither pulled nor pushed for longer. Days. No default.' },
     deleteUntaggedAfterDays: { ...days, description: 'In these repositories, manifests go that no tag reaches and that were neither pushed nor pulled for longer. Days. No default.' }
@@ -55,7 +58,7 @@ const registry = {
   description: 'The registry behind Delgate.',
   properties: {
     controller: { enum: ['process', 'docker', 'command', 'none'], default: 'process', description: 'Who runs the registry: "process" (Delgate, as its child), "docker" (a container), "command" (anything else, through configured commands), "none" (nobody whom Delgate can ask for a restart; for registries that forget without one). Default: process.' },
-    url: { ...text, pattern: '^https?://[^\\s/?#]+[^\\s?#]*$', description: 'Where Delgate reaches the registry, http:// or https://. Needed by "docker", "command" and "none"; "process" chooses a free port itself. No default.' },
+    url: { ...text, title: 'an http:// or https:// URL without query', pattern: '^https?://[^\\s/?#]+[^\\s?#]*$', description: 'Where Delgate reaches the registry, http:// or https://. Needed by "docker", "command" and "none"; "process" chooses a free port itself. No default.' },
     config: { ...text, description: 'Path of the registry\'s own config.yml. Optional: "process" generates one, "docker" looks into the container. No default.' },
     username: { ...text, description: 'User that Delgate tells the registry to forget as, where those who delete are not known (after a crash) or may not. No default.' },
     password: { ...text, writeOnly: true, description: 'Password of that user; better in the environment than in a file. No default.' },

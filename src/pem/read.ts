@@ -25,8 +25,10 @@ const NAMES = ['ca', 'certificate', 'key'] as const
  * @throws SetupError that names the setting
  */
 export async function readPems (paths: PemPaths, section: string): Promise<Pems> {
-  const read = NAMES.filter(name => paths[name] !== undefined).map(async name => [name, await readOne(paths[name]!, `${section}.${name}`)] as const)
-  return Object.fromEntries(await Promise.all(read))
+  const pems: { -readonly [Name in keyof Pems]: Pems[Name] } = {}
+  // One by one: of several that are wrong, it is always the same that is named.
+  for (const name of NAMES) if (paths[name] !== undefined) pems[name] = await readOne(paths[name], `${section}.${name}`)
+  return pems
 }
 
 async function readOne (path: string, setting: string): Promise<Buffer> {

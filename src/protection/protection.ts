@@ -1,7 +1,7 @@
 /** Which repositories and tags may not be deleted or overwritten, and for whom. Pure. */
 import type { Plan } from '../deletion/plan.js'
+import { parseGlobs } from '../oci/glob.js'
 import type { RepositoryName, Tag } from '../oci/name.js'
-import { glob } from './glob.js'
 
 /** One rule, as it is configured. */
 export interface RuleSettings {
@@ -38,8 +38,8 @@ export class Protection {
   constructor (rules: readonly RuleSettings[]) {
     this.#rules = rules.map(settings => ({
       settings,
-      matchesRepository: glob(settings.repositories),
-      matchesTag: settings.tags === undefined ? undefined : glob(settings.tags)
+      matchesRepository: parseGlobs(settings.repositories),
+      matchesTag: settings.tags === undefined ? undefined : parseGlobs(settings.tags)
     }))
   }
 

@@ -1,5 +1,5 @@
 /** The rules of `retention.rules`: which tags each is about, and what it says of them. Pure. */
-import { glob } from '../protection/glob.js'
+import { parseGlobs } from '../oci/glob.js'
 import type { RepositoryName } from '../oci/name.js'
 
 /** One rule, as it is configured. */
@@ -31,9 +31,9 @@ export interface Rule {
 
 export const compileRule = (settings: RuleSettings): Rule => ({
   settings,
-  matchesRepository: glob(settings.repositories),
-  matchesTag: glob(settings.tags),
-  keepsTag: glob(settings.keepTags ?? [])
+  matchesRepository: parseGlobs(settings.repositories),
+  matchesTag: parseGlobs(settings.tags),
+  keepsTag: parseGlobs(settings.keepTags ?? [])
 })
 
 /** The rules that are about a repository, in their order. */

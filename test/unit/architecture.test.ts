@@ -37,7 +37,7 @@ const ROOMS: Readonly<Record<string, { readonly imports: readonly string[], read
   registry: { imports: ['oci', 'pem', 'errors', 'setup-error', 'deadline'], types: ['config'] },
   storage: { imports: ['oci', 'errors', 'setup-error'] },
   traffic: { imports: ['oci', 'errors'] },
-  config: { imports: ['setup-error'] },
+  config: { imports: ['oci', 'setup-error'] },
   oci: { imports: ['errors'] },
   pem: { imports: ['setup-error'] },
   errors: { imports: [] },

@@ -9,11 +9,21 @@ const cases: ReadonlyArray<readonly [string, readonly string[], readonly string[
   ['*', ['', 'app'], ['team/app']],
   ['**', ['', 'app', 'team/app/deep'], []],
   ['team/*', ['team/app', 'team/'], ['team', 'team/app/deep']],
-  ['team/**', ['team/app', 'team/app/deep'], ['team', 'teams/app']],
-  ['**/app', ['team/app', 'a/b/app'], ['app', 'a/apps']],
+  ['team/**', ['team', 'team/app', 'team/app/deep'], ['teams/app', 'tea']],
+  ['**/app', ['app', 'team/app', 'a/b/app'], ['a/apps', 'anapp', 'a/anapp']],
+  ['a/**/z', ['a/z', 'a/b/z', 'a/b/c/z'], ['az', 'a/zz', 'a/bz']],
+  ['**/**', ['a', 'a/b'], []],
+  ['a**z', ['az', 'a/z', 'abcz', 'a/b/z'], ['a']],
+  ['**base**', ['base', 'team/base-x/y'], ['bas']],
   ['v?', ['v1'], ['v', 'v12', 'v/']],
   ['*.*', ['1.2', '.', '1.2.3'], ['12']],
-  ['a[b]+', ['a[b]+'], ['ab', 'abb']]
+  ['a[b]+', ['ab+'], ['ab', 'abb', 'a[b]+']],
+  ['v[0-9]*', ['v1', 'v1.2'], ['v', 'va']],
+  ['[!a-c._]x', ['dx', '-x'], ['ax', 'cx', '.x', '/x']],
+  ['[a-]', ['a', '-'], ['b']],
+  ['[z-a]', [], ['z', 'a', 'm']],
+  ['[', ['['], ['']],
+  ['[]a', ['[]a'], ['a']]
 ]
 
 t.test('what matches', async t => {
@@ -30,7 +40,7 @@ t.test('the same as a regular expression that tries all ways', async t => {
   for (let round = 0; round < 3_000; round++) {
     const pattern = Array.from({ length: chance.upTo(6) }, () => chance.one(['a', 'b', '/', '*', '**', '?'])).join('')
     const name = Array.from({ length: chance.upTo(7) }, () => chance.one(['a', 'b', '/'])).join('')
-    const truth = new RegExp(`^${pattern.replace(/\*\*+/g, 'X').replace(/\*/g, '[^/]*').replace(/\?/g, '[^/]').replace(/X/g, '.*')}$`).test(name)
+    const truth = new RegExp(`^${pattern.replace(/(?<=^|\/)\*\*+\//g, 'Y').replace(/\/\*\*+$/, 'Z').replace(/\*\*+/g, 'X').replace(/\*/g, '[^/]*').replace(/\?/g, '[^/]').replace(/X/g, '.*').replace(/Y/g, '(.*/)?').replace(/Z/g, '(/.*)?')}$`).test(name)
     if (truth) matched++
     if (parseGlob(pattern)(name) !== truth) t.fail(`${pattern} on ${name} should be ${truth}`)
   }
