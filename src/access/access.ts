@@ -105,7 +105,8 @@ export class Access {
   async seesAll (repositories: readonly RepositoryName[], caller: Caller, { each = true } = {}): Promise<boolean> {
     if (this.isOpen) return true
     if (!this.parts.registryDecides || !this.parts.perRepository) return await this.sees(repositories.slice(0, 1), caller)
-    if (await this.#isRemembered(this.#callers.keyOf(`catalog ${caller.authorization ?? ''}`), async () => await this.parts.registry.mayList(caller))) return true
+    // No repository has such a name.
+    if (await this.#isRemembered(this.#callers.keyOf(`_catalog ${caller.authorization ?? ''}`), async () => await this.parts.registry.mayList(caller))) return true
     return each && await this.sees(repositories, caller)
   }
 

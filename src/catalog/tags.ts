@@ -1,4 +1,5 @@
 /** The tags of a repository, each with its image and what only it holds. */
+import { setImmediate } from 'node:timers/promises'
 import type { PlanOptionsFor } from '../deletion/plan.js'
 import { plan } from '../deletion/planner.js'
 import { closure, pointedTo } from '../deletion/reach.js'
@@ -45,7 +46,14 @@ export class Tags {
   async list (repository: RepositoryName): Promise<{ readonly names: readonly Tag[], summary (tag: Tag): Promise<TagSummary> } | undefined> {
     const state = await this.parts.states.repository(repository)
     if (!state.hasManifests) return undefined
-    return { names: [...state.tags.keys()].sort(), summary: async tag => await this.#summary(state, tag) }
+    return {
+      names: [...state.tags.keys()].sort(),
+      summary: async tag => {
+      // Each takes as long as there are manifests: pushes and pulls have their turn in between.
+        await setImmediate()
+        return await this.#summary(state, tag)
+      }
+    }
   }
 
   async #summary (state: RepositoryState, tag: Tag): Promise<TagSummary> {

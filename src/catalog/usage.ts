@@ -63,10 +63,10 @@ export class Usage {
   start (): void {
     const { index, closing, log } = this.parts
     index.build(closing).then(async () => {
-      await this.#warm()
       if (closing.aborted) return
       this.#timer = setInterval(() => { this.#tick().catch((err: unknown) => { log.warn({ err }, 'disk use could not be noted') }) }, SAMPLE_EVERY_MS).unref()
       closing.addEventListener('abort', () => { clearInterval(this.#timer) }, { once: true })
+      await this.#warm()
       if (this.#isDue) await this.remeasure()
     }).catch((err: unknown) => { if (!closing.aborted) log.warn({ err }, 'the registry could not be measured; it is tried again within the hour') })
   }

@@ -17,7 +17,8 @@ export function planRest (state: RepositoryState, earlier: Plan, since: number, 
   })
   const manifests = earlier.manifests.filter(digest => (state.revisions.get(digest)?.modifiedAt ?? since) < since)
   // The earlier plan named all that goes, attachments included: nothing else does.
-  const stay = new Set([...state.revisions.keys()].filter(digest => !earlier.manifests.includes(digest)))
+  const planned = new Set(earlier.manifests)
+  const stay = new Set([...state.revisions.keys()].filter(digest => !planned.has(digest)))
   return select(state, { tags: new Set(tags.map(({ tag }) => tag)), manifests, stay, layers: older(state, earlier, since) }, { ...options, referrers: 'keep' })
 }
 

@@ -5,7 +5,7 @@ import type { AuditEntry } from '../audit/entry.js'
 import type { AuditLog } from '../audit/log.js'
 import { parseAuditQuery } from '../audit/query.js'
 import { crossSite, jobNotQueued, jobUnknown, requestInvalid } from '../errors.js'
-import { hasEnded, publicJob, repositoriesOf, type Job, type JobState } from '../jobs/job.js'
+import { hasEnded, listedJob, publicJob, repositoriesOf, type Job, type JobState } from '../jobs/job.js'
 import type { Undoer } from '../jobs/undoer.js'
 import type { Trash } from '../trash/trash.js'
 import { callerOf } from './caller.js'
@@ -21,7 +21,7 @@ export interface ApiParts {
   readonly access: Access
   readonly catalog: CatalogRoutes['catalog']
   readonly audit: Pick<AuditLog, 'query'>
-  readonly trash: Pick<Trash, 'repositories' | 'empty'>
+  readonly trash: Pick<Trash, 'jobs' | 'repositories' | 'empty'>
   readonly undoer: Pick<Undoer, 'undo'>
   readonly retention: RetentionApi
   /** Cancels a job that is queued; `undefined` when it is not. */
@@ -62,9 +62,9 @@ export function installApi (app: FastifyInstance, parts: ApiParts): void {
   }, { prefix: '/delgate/v1' })
 }
 
-function installJobs (api: FastifyInstance, { deletes, access, undoer, cancel }: ApiParts): void {
+function installJobs (api: FastifyInstance, { deletes, access, undoer, trash, cancel }: ApiParts): void {
   const { store, closing, decisions } = deletes
-  const isShown = async (request: FastifyRequest, job: Job): Promise<boolean> => await access.sees(repositoriesOf(job), callerOf(request))
+  const isShown = async (request: FastifyRequest, job: Job): Promise<boolean> => access.isOpen || await access.sees(repositoriesOf(job), callerOf(request))
   /** What somebody may not see is not told apart from what does not exist. */
   const find = async (request: FastifyRequest): Promise<Job> => {
     const { id } = request.params as { id: string }
@@ -76,7 +76,7 @@ function installJobs (api: FastifyInstance, { deletes, access, undoer, cancel }:
     const { state, limit } = jobFilter(queryOf(request.raw.url!))
     const jobs: Job[] = []
     for (const job of store.list()) if ((state === undefined || job.state === state) && await isShown(request, job)) jobs.push(job)
-    return { jobs: jobs.slice(0, limit).map(publicJob), total: jobs.length }
+    return { jobs: jobs.slice(0, limit).map(listedJob), total: jobs.length }
   })
   api.get('/jobs/:id', async request => publicJob(await find(request)))
   api.get('/jobs/:id/events', async (request, reply) => {
@@ -97,7 +97,9 @@ function installJobs (api: FastifyInstance, { deletes, access, undoer, cancel }:
   api.post('/jobs/:id/undo', async (request, reply) => {
     const job = await find(request)
     const decision: Deciding = { action: 'undo', target: job.target }
-    const asker = await authorise(request, reply, repositoriesOf(job), deletes, decision)
+    // What is kept of a job that was interrupted may not be in its receipt.
+    const repositories = new Set([...repositoriesOf(job), ...trash.repositories([job.id])])
+    const asker = await authorise(request, reply, [...repositories], deletes, decision)
     if (asker === undefined) return
     decision.user = asker.user
     const undoing = await decide(request, decision, deletes, async () => await undoer.undo(job.id, asker))
@@ -109,9 +111,11 @@ function installJobs (api: FastifyInstance, { deletes, access, undoer, cancel }:
 /** Whoever empties the trash must be allowed to delete wherever something is kept of. */
 function installTrash (api: FastifyInstance, { deletes, trash }: ApiParts): void {
   api.post('/trash/empty', async (request, reply) => {
-    const asker = await authorise(request, reply, trash.repositories(), deletes, { action: 'empty-trash', target: { type: 'trash' } })
+    // What comes into it meanwhile stays: nobody has asked whether its repositories may be deleted in.
+    const jobs = trash.jobs()
+    const asker = await authorise(request, reply, trash.repositories(jobs), deletes, { action: 'empty-trash', target: { type: 'trash' } })
     if (asker === undefined) return
-    const emptied = await trash.empty()
+    const emptied = await trash.empty(jobs)
     await deletes.decisions.emptied(request, emptied.bytesFreed, asker.user)
     await reply.send(emptied)
   })
@@ -162,6 +166,8 @@ function streamEvents (job: Job, reply: FastifyReply, watch: (listener: (job: Jo
   }
   const stop = watch(write)
   const end = (): void => { raw.end() }
+  // It may have gone while it was being found out whether it may look.
+  if (raw.destroyed) return stop()
   closing.addEventListener('abort', end, { once: true })
   raw.once('close', () => { stop(); closing.removeEventListener('abort', end) })
   write(job)

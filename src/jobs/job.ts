@@ -104,9 +104,30 @@ export function publicJob (job: Job): Omit<Job, 'plans' | 'unlinked' | 'leftover
   return shown
 }
 
+/** Of each list in a receipt, a list of jobs shows so much. Count. */
+const LISTED = 100
+
+/** What a list of jobs shows of one: long lists in its receipt are cut off. The counts are whole, and so is the job by itself. */
+export function listedJob (job: Job): ReturnType<typeof publicJob> & { readonly cut?: true } {
+  const cut = <T>(list: readonly T[]): readonly T[] => list.length > LISTED ? list.slice(0, LISTED) : list
+  const { receipt, restored, decided, ...rest } = publicJob(job)
+  const lists = Object.fromEntries(Object.entries(receipt).map(([key, value]) => [key, Array.isArray(value) ? cut(value) : value])) as unknown as Receipt
+  const isCut = [...Object.values(receipt), ...Object.values(restored ?? {}), decided].some(value => Array.isArray(value) && value.length > LISTED)
+  return {
+    ...rest,
+    receipt: lists,
+    ...(restored === undefined ? {} : { restored: { tags: cut(restored.tags), manifests: cut(restored.manifests), blobs: cut(restored.blobs) } }),
+    ...(decided === undefined ? {} : { decided: cut(decided) }),
+    ...(isCut ? { cut: true } : {})
+  }
+}
+
 /** The repositories that a job is about: of those that could delete in all of them it is the business. */
-export function repositoriesOf ({ target, plans, receipt }: Job): RepositoryName[] {
+export function repositoriesOf ({ target, plans, receipt, restored, decided = [] }: Job): RepositoryName[] {
   const named = 'repository' in target ? [target.repository] : []
-  const removed = [...receipt.tags, ...receipt.manifests, ...receipt.layerLinks].map(({ repository }) => repository)
-  return [...new Set([...named, ...plans.map(({ repository }) => repository), ...removed])]
+  const names = new Set(named)
+  for (const list of [plans, receipt.tags, receipt.manifests, receipt.layerLinks, restored?.tags ?? [], restored?.manifests ?? [], decided]) {
+    for (const { repository } of list) names.add(repository)
+  }
+  return [...names]
 }

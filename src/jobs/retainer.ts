@@ -109,8 +109,9 @@ export class Retainer {
   #again (state: RepositoryState, planned: Plan, since: number): Plan | undefined {
     const now = this.#plan(state).planned
     if (now.outcome !== 'planned') return undefined
-    const tags = planned.tags.filter(({ tag, digest }) => now.plan.tags.some(one => one.tag === tag && one.digest === digest))
-    const manifests = planned.manifests.filter(digest => now.plan.manifests.includes(digest))
+    const gone = { tags: new Map(now.plan.tags.map(({ tag, digest }) => [tag, { digest }])), manifests: new Set(now.plan.manifests) }
+    const tags = planned.tags.filter(({ tag, digest }) => gone.tags.has(tag) && gone.tags.get(tag)!.digest === digest)
+    const manifests = planned.manifests.filter(digest => gone.manifests.has(digest))
     if (tags.length === now.plan.tags.length && manifests.length === now.plan.manifests.length) return now.plan
     if (tags.length + manifests.length === 0) return undefined
     return planRest(state, { ...planned, tags, manifests }, since, this.parts.planOptions(state.name, TARGET.type))

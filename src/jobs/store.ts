@@ -125,7 +125,9 @@ export class JobStore {
 
   /** Forgets jobs that ended long ago, and the oldest where there are too many. */
   async prune (now = Date.now()): Promise<void> {
-    const ended = this.list().filter(job => !isOpen(job) && job.trash?.state !== 'kept')
+    // Long after its time is up there is nothing in the trash, or nothing that could be read.
+    const mayBeUndone = ({ trash }: Job): boolean => trash?.state === 'kept' && Date.parse(trash.until) > now - 86_400_000
+    const ended = this.list().filter(job => !isOpen(job) && !mayBeUndone(job))
     const oldest = now - this.limits.keepDays * 86_400_000
     const forgotten = ended.filter((job, rank) => rank >= this.limits.keepMaximum || Date.parse(job.endedAt ?? job.createdAt) < oldest)
     for (const job of forgotten) {

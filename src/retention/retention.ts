@@ -1,7 +1,7 @@
 /** What the rules of the configuration let go in a repository, as a plan, with the rule that decides each tag. Pure. */
 import type { Plan, PlanOptions, Planned } from '../deletion/plan.js'
 import { plan } from '../deletion/planner.js'
-import { tagsReaching } from '../deletion/reach.js'
+import { tagIndex } from '../deletion/reach.js'
 import type { Digest } from '../oci/digest.js'
 import type { RepositoryName, Tag } from '../oci/name.js'
 import type { Protection } from '../protection/protection.js'
@@ -58,17 +58,26 @@ export class Retention {
       if (planned.outcome !== 'planned') return { planned, tags, untagged: [] }
       // What is attached goes along, by its name.
       const along = planned.plan.tags.filter(({ tag }) => !chosen.has(tag))
-      const by = this.#protecting(repository, along)
+      const names = along.flatMap(one => {
+        const by = this.#protecting(repository, [one])
+        return by?.tag === undefined ? [] : [{ rule: by.rule, tag: by.tag }]
+      })
       if (along.some(({ tag }) => subjects(tag) === undefined)) {
         // Attached to what is not linked any more: such a tag was judged by itself.
         asked = { ...options, referrers: 'keep' }
-      } else if (by?.tag !== undefined) {
+      } else if (names.length > 0) {
         // A name that is protected keeps what it is attached to.
-        const subject = subjects(by.tag)!
-        stay.add(subject)
-        tags = spare(tags, new Set(tagsReaching(state, subject)), { rule: by.rule, reason: `what is attached to it is protected: ${by.tag}` })
+        const reaching = tagIndex(state, { about: new Set(names.map(({ tag }) => subjects(tag)!)) })
+        const spared = new Map<Tag, Why>()
+        for (const { rule, tag } of names) {
+          const subject = subjects(tag)!
+          stay.add(subject)
+          for (const one of reaching(subject)) if (!spared.has(one)) spared.set(one, { rule, reason: `what is attached to it is protected: ${tag}` })
+        }
+        tags = spare(tags, spared)
       } else {
-        return { planned, tags: withAttached(tags, along, subjects), untagged: gone.filter(({ digest }) => planned.plan.manifests.includes(digest)) }
+        const manifests = new Set(planned.plan.manifests)
+        return { planned, tags: withAttached(tags, along, subjects), untagged: gone.filter(({ digest }) => manifests.has(digest)) }
       }
     }
   }
@@ -80,8 +89,10 @@ export class Retention {
 
 const isGone = ({ action }: Judgement): boolean => action === 'delete'
 
-const spare = (tags: readonly Judgement[], spared: ReadonlySet<Tag>, why: Pick<Judgement, 'rule' | 'reason'>): Judgement[] =>
-  tags.map(one => spared.has(one.tag) && isGone(one) ? { ...one, ...why, action: 'keep' } : one)
+type Why = Pick<Judgement, 'rule' | 'reason'>
+
+const spare = (tags: readonly Judgement[], spared: ReadonlyMap<Tag, Why>): Judgement[] =>
+  tags.map(one => spared.has(one.tag) && isGone(one) ? { ...one, ...spared.get(one.tag)!, action: 'keep' } : one)
 
 /** Tags that go along with what they are attached to. */
 function withAttached (tags: readonly Judgement[], along: Plan['tags'], subjects: (tag: Tag) => Digest | undefined): Judgement[] {

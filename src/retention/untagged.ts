@@ -14,6 +14,7 @@ export interface Untagged {
 }
 
 /**
+ * What was not seen to be pulled may have been before there was anybody to see it: that time counts as a pull.
  * A manifest that is attached to another one is not judged by itself: it goes with that.
  * @param rules those that are about this repository
  * @returns what goes; and what stays, also where what listed it goes
@@ -28,7 +29,7 @@ export function judgeUntagged (state: RepositoryState, rules: readonly Rule[], {
     if (reached.has(digest)) continue
     const subject = revision.readable ? revision.references.subject : undefined
     if (subject !== undefined && subject !== digest && state.revisions.has(subject)) continue
-    const age = now - Math.max(revision.modifiedAt, pulls.lastPull(state.name, digest) ?? -Infinity)
+    const age = now - Math.max(revision.modifiedAt, pulls.lastPull(state.name, digest) ?? pulls.since)
     const rule = revision.readable ? asked.find(({ settings }) => age > settings.deleteUntaggedAfterDays! * DAY_MS)?.settings : undefined
     if (rule === undefined) stay.add(digest)
     else gone.push({ digest, rule: rule.name, reason: `without a tag, pushed and pulled ${daysText(age)} ago or longer, more than ${rule.deleteUntaggedAfterDays}` })

@@ -79,9 +79,12 @@ export class Trash {
   /** How many jobs can be undone, and what that takes, bytes. */
   get stats (): { jobs: number, bytes: number } { return { jobs: this.#entries.size, bytes: this.#bytes() } }
 
-  /** The repositories that something is kept of. */
-  repositories (): RepositoryName[] {
-    return [...new Set([...this.#entries.values()].flatMap(({ records }) => records.map(({ plan }) => plan.repository)))]
+  /** Of which jobs something is kept. */
+  jobs (): string[] { return [...this.#entries.keys()] }
+
+  /** The repositories that something is kept of, for these jobs. */
+  repositories (jobs: readonly string[]): RepositoryName[] {
+    return [...new Set(jobs.flatMap(job => this.#entries.get(job)?.records.map(({ plan }) => plan.repository) ?? []))]
   }
 
   /** Keeps what there is of a job until it is released; `undefined` when nothing is, or somebody else has reserved it. */
@@ -151,16 +154,18 @@ export class Trash {
     return extent
   }
 
-  /** The oldest go when there is too much. */
+  /** The oldest go when there is too much; before them what is too much by itself, or it would take all others along. */
   async limit (): Promise<void> {
     const { maximumBytes } = this.options
     if (maximumBytes === undefined || this.#limiting) return
     this.#limiting = true
     try {
-      for (const job of this.#entries.keys()) {
+      if (this.#bytes() <= maximumBytes) return
+      const jobs = [...this.#entries.keys()]
+      for (const job of [...jobs.filter(job => this.#bytesOf(job) > maximumBytes), ...jobs]) {
         if (this.#bytes() <= maximumBytes) return
-        if (!this.#isFree(job)) continue
-        this.options.log.info({ job, maximumBytes }, 'the trash is over its size; what is kept of the oldest job is freed')
+        if (!this.#entries.has(job) || !this.#isFree(job)) continue
+        this.options.log.info({ job, maximumBytes }, 'the trash is over its size; what is kept of the largest or the oldest job is freed')
         await this.purge([job])
       }
     } finally {
@@ -168,10 +173,13 @@ export class Trash {
     }
   }
 
-  /** Frees everything; what is kept of a job that still runs, once that has ended. @returns what that gave back at once */
-  async empty (): Promise<{ jobs: number, bytesFreed: number }> {
-    for (const entry of this.#entries.values()) entry.isOver = true
-    return await this.purge([...this.#entries.keys()])
+  /** Frees what is kept of jobs; of one that still runs, once that has ended. @returns what that gave back at once */
+  async empty (jobs: readonly string[]): Promise<{ jobs: number, bytesFreed: number }> {
+    for (const job of jobs) {
+      const entry = this.#entries.get(job)
+      if (entry !== undefined) entry.isOver = true
+    }
+    return await this.purge(jobs)
   }
 
   /** Frees what is kept of jobs that have ended, and says so. */
@@ -262,6 +270,13 @@ export class Trash {
   #bytes (): number {
     const links = [...this.#entries.values()].reduce((sum, { bytes }) => sum + bytes, 0)
     return [...this.#blobs.values()].reduce((sum, bytes) => sum + bytes, links)
+  }
+
+  /** What would be freed with one job alone, bytes. */
+  #bytesOf (job: string): number {
+    const { records, bytes } = this.#entries.get(job)!
+    const own = new Set(records.flatMap(({ plan }) => plan.candidates).filter(digest => this.#needs.get(digest) === 1))
+    return [...own].reduce((sum, digest) => sum + (this.#blobs.get(digest) ?? 0), bytes)
   }
 
   #schedule (): void {

@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { barriers, inBrowser, overflow, show, visit, type Visit } from '../support/browser.js'
+import { barriers, inBrowser, overflow, sees, show, visit, type Visit } from '../support/browser.js'
 import { push } from '../support/client.js'
 import { startGate } from '../support/delgate.js'
 import { image, layer, multiArchitecture } from '../support/images.js'
@@ -49,7 +49,7 @@ const VIEWS: ReadonlyArray<readonly [name: string, go: (page: Visit) => Promise<
   ['disk', async page => {
     await at(page, '#/disk')
     await page.getByText('shared by several').waitFor()
-    await page.getByRole('img', { name: /^Stored: / }).waitFor()
+    await sees(page, page.getByRole('img', { name: /^Stored: / }))
     await page.getByText('The last numbers').click()
   }]
 ]
@@ -64,7 +64,7 @@ async function writeHistory (state: string): Promise<void> {
   const samples = Array.from({ length: hours }, (_, hour) => {
     const at = new Date(Date.now() - (hours - hour) * 3_600_000).toISOString()
     const used = 400_000_000_000 + hour * 600_000_000 - (hour > 200 ? 90_000_000_000 : 0)
-    return { at, measuredAt: at, used: { blobs: 1000, bytes: used }, garbage: { blobs: 10, bytes: hour % 72 * 700_000_000 }, uploads: { count: 0, bytes: 0 }, trashBytes: hour > 200 ? 60_000_000_000 : 20_000_000_000 }
+    return { at, measuredAt: at, used: { blobs: 1000, bytes: used }, single: { blobs: 500, bytes: used / 2 }, garbage: { blobs: 10, bytes: hour % 72 * 700_000_000 }, uploads: { count: 0, bytes: 0 }, trashBytes: hour > 200 ? 60_000_000_000 : 20_000_000_000 }
   })
   await mkdir(state, { recursive: true })
   await writeFile(join(state, 'usage.jsonl'), samples.map(sample => `${JSON.stringify(sample)}\n`).join(''))

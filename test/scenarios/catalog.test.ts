@@ -212,6 +212,19 @@ await eachRegistry(t, 'with tokens, each sees what the token is for; whoever may
   for (const path of ['usage', 'usage/history']) t.equal((await request(gate.url, 'GET', `/delgate/v1/${path}`, { headers: b })).status, 403, path)
 })
 
+await eachRegistry(t, 'a repository may be called catalog', async (t, tool) => {
+  const tokens = await startTokenService(t)
+  const gate = await startGate(t, tool, { registry: { auth: tokens.auth } })
+  const bearer = (...scopes: string[]) => ({ authorization: `Bearer ${tokens.token(...scopes)}` })
+  for (const name of ['a', 'catalog']) await push(gate.url, name, 'v1', await image(name), { headers: bearer(`repository:${name}:pull,push`) })
+  const [owner, lister] = [bearer('repository:catalog:pull,delete'), bearer('registry:catalog:*')]
+  const seen = async (headers: object): Promise<unknown[]> => [(await get<Page>(gate, 'repositories', headers)).repositories.map(({ name }) => name), (await request(gate.url, 'GET', '/delgate/v1/repositories/catalog/tags', { headers: { ...headers } })).status]
+  for (const round of ['asked', 'remembered']) {
+    t.same(await seen(owner), [['catalog'], 200], `who may delete there sees no others: ${round}`)
+    t.same(await seen(lister), [['a', 'catalog'], 404], `who may list sees no tags: ${round}`)
+  }
+})
+
 await eachRegistry(t, 'the description of the interface is served', async (t: Test, tool) => {
   const gate = await startGate(t, tool)
   const { openapi, paths } = await get<{ openapi: string, paths: object }>(gate, 'openapi.json')

@@ -149,6 +149,8 @@ t.test('old jobs are forgotten, here and on the disk; open ones never', async t 
     fresh: made('done', { endedAt: at(1) }),
     old: made('done', { endedAt: at(3) }),
     oldCancelled: made('cancelled', { endedAt: at(3) }),
+    fresherTrash: made('done', { endedAt: at(30), trash: { state: 'kept', until: at(0.5) } }),
+    oldTrash: made('done', { endedAt: at(30), trash: { state: 'kept', until: at(2) } }),
     oldFailed: made('failed', { endedAt: at(3) }),
     oldRetried: made('failed', { endedAt: at(3), nextAttemptAt: at(0) }),
     oldQueued: made('queued', { createdAt: at(9) }),
@@ -156,7 +158,7 @@ t.test('old jobs are forgotten, here and on the disk; open ones never', async t 
   }
   for (const job of Object.values(jobs)) await store.save(job)
   await store.prune(now)
-  const expected = [jobs.fresh, jobs.oldRetried, jobs.oldQueued, jobs.oldRunning].map(({ id }) => id).sort()
+  const expected = [jobs.fresh, jobs.fresherTrash, jobs.oldRetried, jobs.oldQueued, jobs.oldRunning].map(({ id }) => id).sort()
   t.same(store.list().map(({ id }) => id).sort(), expected)
   t.same((await readdir(directory)).sort(), expected.map(id => `${id}.json`))
 })

@@ -196,6 +196,8 @@ t.test('without a tag: old ones go, with what only they list; young and pulled o
   t.same(made.untagged.map(({ digest, rule }) => `${nameOf(digest)} by ${rule}`).sort(), ['index by rule', 'kid by rule', 'old by rule'])
   t.match(made.untagged[0]!.reason, /without a tag, pushed and pulled 100 days ago or longer, more than 7/)
   t.equal(decide(aged(of, ages), { rules: [rule({ deleteOlderThanDays: 1000 })], pulls }).gone, undefined, 'nobody asked for it')
+  const young = decide(aged(of, ages), { rules: [rule({ deleteUntaggedAfterDays: 7 })], pulls: new PullTimes(NOW - 6 * DAY) })
+  t.equal(young.gone, undefined, 'what was pulled before anybody looked is not known')
   t.end()
 })
 

@@ -40,7 +40,7 @@ class Watched extends KeptAside {
 
 interface Setup { root: string, disk: Watched, trash: Trash, running: Set<string>, purged: string[], beforePurged: { run: () => Promise<void> } }
 
-async function setUp (t: Test): Promise<Setup> {
+async function setUp (t: Test, maximumBytes?: number): Promise<Setup> {
   const root = await temporaryDirectory(t)
   for (const path of [paths.tagCurrentLink(APP, tag('v1')), paths.blobData(d('content'))]) {
     await mkdir(dirname(join(root, path)), { recursive: true })
@@ -49,7 +49,7 @@ async function setUp (t: Test): Promise<Setup> {
   const disk = new Watched(new TreeWriter(root))
   const [running, purged, beforePurged] = [new Set<string>(), [] as string[], { run: async () => {} }]
   const trash = await Trash.open(disk, {
-    maximumBytes: undefined,
+    maximumBytes,
     isRunning: job => running.has(job),
     onPurged: async jobs => { await beforePurged.run(); purged.push(...jobs) },
     log: { info () {}, warn ({ err }: { err?: unknown }) { t.fail('a warning', { err }) } }
@@ -59,7 +59,7 @@ async function setUp (t: Test): Promise<Setup> {
   return { root, disk, trash, running, purged, beforePurged }
 }
 
-const keep = async (trash: Trash, id: string): ReturnType<Trash['begin']> => await trash.begin({ id, keepUntil: Date.now() + HOUR }, PLAN)
+const keep = async (trash: Trash, id: string, plan = PLAN): ReturnType<Trash['begin']> => await trash.begin({ id, keepUntil: Date.now() + HOUR }, plan)
 
 t.test('the place is not removed, nor what is needed, while a deletion is about to put something there', async t => {
   const { disk, trash } = await setUp(t)
@@ -68,7 +68,7 @@ t.test('the place is not removed, nor what is needed, while a deletion is about 
   let emptying: Promise<unknown> = Promise.resolve()
   disk.events.length = 0
   disk.onRecord = async () => {
-    emptying = trash.empty()
+    emptying = trash.empty(trash.jobs())
     // Far more turns than the emptying needs where nothing holds it up.
     for (let turns = 0; turns < 200; turns++) await turn()
   }
@@ -83,7 +83,7 @@ t.test('what is kept of a job that still runs is freed once it has ended', async
   const { root, disk, trash, running, purged } = await setUp(t)
   running.add('job')
   const taker = await keep(trash, 'job')
-  t.same(await trash.empty(), { jobs: 0, bytesFreed: 0 })
+  t.same(await trash.empty(trash.jobs()), { jobs: 0, bytesFreed: 0 })
   t.match(await taker!.remove(V1), { inTrash: 10 })
   t.same(await disk.jobs(), ['job'])
   t.same(purged, [])
@@ -98,11 +98,11 @@ t.test('nobody begins to undo what is being freed, and what is being undone is n
   const { trash, purged, beforePurged } = await setUp(t)
   await keep(trash, 'job')
   const reserved = trash.reserve('job')
-  t.same(await trash.empty(), { jobs: 0, bytesFreed: 0 })
+  t.same(await trash.empty(trash.jobs()), { jobs: 0, bytesFreed: 0 })
   t.same(purged, [])
   reserved!.release()
   beforePurged.run = async () => { t.equal(trash.reserve('job'), undefined, 'in the very moment') }
-  t.match(await trash.empty(), { jobs: 1 })
+  t.match(await trash.empty(trash.jobs()), { jobs: 1 })
   t.same(purged, ['job'])
 })
 
@@ -114,4 +114,33 @@ t.test('links are not lost where their new place vanishes', async t => {
   }
   await t.rejects(new KeptAside(new Vanishing(root)).take('job', V1), /is gone again/)
   t.match(await taker!.remove(V1), { inTrash: 10 })
+})
+
+t.test('over its size the oldest go; what is too much by itself goes alone', async t => {
+  const { root, trash, purged } = await setUp(t, 100)
+  const sizes = { old: 40, next: 40, large: 150, last: 30 }
+  const add = async (id: keyof typeof sizes): Promise<void> => {
+    const content = paths.blobData(d(id))
+    await mkdir(dirname(join(root, content)), { recursive: true })
+    await writeFile(join(root, content), Buffer.alloc(sizes[id]))
+    await keep(trash, id, { ...PLAN, candidates: [d(id)] })
+    await trash.keep(d(id))
+    await trash.limit()
+  }
+  for (const id of ['old', 'next'] as const) await add(id)
+  t.same([purged, trash.stats.bytes], [[], 80])
+  await add('large')
+  t.same([purged, trash.stats.bytes], [['large'], 80], 'what others have deleted can still be undone')
+  await add('last')
+  t.same([purged, trash.stats.bytes], [['large', 'old'], 70])
+})
+
+t.test('what came after somebody looked is not emptied', async t => {
+  const { trash, purged } = await setUp(t)
+  await keep(trash, 'job')
+  const jobs = trash.jobs()
+  await keep(trash, 'later')
+  t.match(await trash.empty(jobs), { jobs: 1 })
+  t.same(purged, ['job'])
+  t.same(trash.repositories(['job', 'later', 'unknown']), [APP])
 })
