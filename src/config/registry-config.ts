@@ -11,7 +11,7 @@ export interface RegistryFacts {
   readonly rootDirectory: string
   /** What remembers blobs, and so must be made to forget after a sweep. */
   readonly cache: 'inmemory' | 'redis' | 'none'
-  /** The registry itself allows DELETE; Delgate does not need it. */
+  /** The registry accepts DELETE, so it can be told to forget; else it must be restarted for that. */
   readonly deletesEnabled: boolean
   /** Maintenance mode: the registry refuses everything that writes. */
   readonly readOnly: boolean
