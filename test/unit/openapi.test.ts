@@ -108,7 +108,7 @@ function build (world: World): { app: FastifyInstance, routes: string[] } {
     deletes,
     access,
     audit: { query: async () => ({ entries: [{ target: { type: 'everything' } }], skipped: 0 }) },
-    trash: { repositories: () => [APP], empty: async () => ({ jobs: 0, bytesFreed: 0 }) },
+    trash: { jobs: () => [], repositories: () => [APP], empty: async () => ({ jobs: 0, bytesFreed: 0 }) },
     retention: { retainer: { repositories: async () => given(world.repositories ?? [APP]), rehearse: async () => ({ repositories: [], receipt: EMPTY_RECEIPT }), run: async () => job }, rules: [{}], schedule: undefined, next: () => undefined, pullsKnownSince: () => 0 },
     undoer: { undo: async () => { given(world.undo); return job } },
     cancel: async () => world.cancelled === false ? undefined : job,
