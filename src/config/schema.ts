@@ -167,7 +167,7 @@ const trash = {
           untagged: { ...hours, description: 'Manifests that no tag reaches, where a collection takes them. Hours; 0 keeps nothing. Default: 0.' }
         }
       },
-      maximumBytes: { type: 'integer', minimum: 0, description: 'When more than this is kept, the oldest goes. Bytes. Default: no limit.' }
+      maximumBytes: { type: 'integer', minimum: 0, description: 'When more than this is kept, the oldest goes; what is more by itself is not kept. Bytes. Default: no limit.' }
     }
   }
 } as const
