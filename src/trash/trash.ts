@@ -154,16 +154,20 @@ export class Trash {
     return extent
   }
 
-  /** The oldest go when there is too much; before them what is too much by itself, or it would take all others along. */
+  /**
+   * The oldest go when there is too much; before them what is too much by itself, or it would take all others along. What jobs
+   * have put there that still run does not count yet: how much it becomes is not known, and none of it could go.
+   */
   async limit (): Promise<void> {
     const { maximumBytes } = this.options
     if (maximumBytes === undefined || this.#limiting) return
     this.#limiting = true
     try {
-      if (this.#bytes() <= maximumBytes) return
-      const jobs = [...this.#entries.keys()]
+      const isOver = (): boolean => this.#bytes() - this.jobs().filter(job => !this.#isFree(job)).reduce((sum, job) => sum + this.#bytesOf(job), 0) > maximumBytes
+      if (!isOver()) return
+      const jobs = this.jobs().filter(job => this.#isFree(job))
       for (const job of [...jobs.filter(job => this.#bytesOf(job) > maximumBytes), ...jobs]) {
-        if (this.#bytes() <= maximumBytes) return
+        if (!isOver()) return
         if (!this.#entries.has(job) || !this.#isFree(job)) continue
         this.options.log.info({ job, maximumBytes }, 'the trash is over its size; what is kept of the largest or the oldest job is freed')
         await this.purge([job])
@@ -285,7 +289,7 @@ export class Trash {
       this.#timer = undefined
       const over = [...this.#entries].filter(([job, { records, isOver }]) => this.#isFree(job) && (isOver === true || records.every(({ until }) => until <= Date.now()))).map(([job]) => job)
       const cleared = over.length > 0 ? this.purge(over) : this.#doomed.size > 0 || this.#entries.size === 0 ? this.#clear() : Promise.resolve()
-      cleared.catch((err: unknown) => { this.options.log.warn({ err }, 'what nobody can undo any more could not be removed from the trash; it is tried again') }).finally(() => { this.#schedule() })
+      cleared.then(async () => { await this.limit() }).catch((err: unknown) => { this.options.log.warn({ err }, 'what nobody can undo any more could not be removed from the trash; it is tried again') }).finally(() => { this.#schedule() })
     }, LOOK_MS)
     this.#timer.unref()
   }

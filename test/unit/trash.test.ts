@@ -117,7 +117,7 @@ t.test('links are not lost where their new place vanishes', async t => {
 })
 
 t.test('over its size the oldest go; what is too much by itself goes alone', async t => {
-  const { root, trash, purged } = await setUp(t, 100)
+  const { root, trash, running, purged } = await setUp(t, 100)
   const sizes = { old: 40, next: 40, large: 150, last: 30 }
   const add = async (id: keyof typeof sizes): Promise<void> => {
     const content = paths.blobData(d(id))
@@ -133,6 +133,12 @@ t.test('over its size the oldest go; what is too much by itself goes alone', asy
   t.same([purged, trash.stats.bytes], [['large'], 80], 'what others have deleted can still be undone')
   await add('last')
   t.same([purged, trash.stats.bytes], [['large', 'old'], 70])
+  running.add('large')
+  await add('large')
+  t.same([purged, trash.stats.bytes], [['large', 'old'], 220], 'while it still runs, nobody else pays for it')
+  running.delete('large')
+  await until('it has gone', () => purged.length > 2)
+  t.same([purged, trash.stats.bytes], [['large', 'old', 'large'], 70])
 })
 
 t.test('what came after somebody looked is not emptied', async t => {
