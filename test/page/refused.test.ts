@@ -101,8 +101,9 @@ await inBrowser(t, 'tokens of the page\'s own origin: a login gets them, and mor
   front.route('/', gate.url)
   front.route('/token', service.auth.realm)
   const headers = { authorization: `Bearer ${service.token('repository:team/app:pull,push', 'repository:team/other:pull,push')}` }
-  await push(gate.url, 'team/app', ['1', '2'], await image('token'), { headers })
-  await push(gate.url, 'team/other', 'latest', await image('other'), { headers })
+  const same = await image('token')
+  await push(gate.url, 'team/app', ['1', '2'], same, { headers })
+  await push(gate.url, 'team/other', 'latest', same, { headers })
   const page = await visit(browser, `${front.url}/delgate/#/repositories/team/app`)
   const form = page.getByRole('dialog', { name: 'Log in' })
   await form.getByLabel('User').fill('alice')
@@ -112,6 +113,8 @@ await inBrowser(t, 'tokens of the page\'s own origin: a login gets them, and mor
   await form.getByLabel('Password').fill(USERS.alice)
   await form.getByLabel('Password').press('Enter')
   await sees(page, page.getByRole('button', { name: 'Delete tag 1' }))
+  // The token is not for the other one, which has the same layers.
+  await sees(page, page.getByText('No other repository that you may see is known to use what is stored here.'))
   // Of others it learns by the catalog, and gets a token when somebody looks there.
   await page.getByRole('link', { name: 'Repositories', exact: true }).click()
   await page.getByRole('link', { name: 'team/other' }).click()

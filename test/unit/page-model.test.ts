@@ -1,15 +1,19 @@
 /** What the page makes of what it is told: sizes, times, addresses, pictures, words. */
 import t from 'tap'
 import { parseChallenge } from '../../src/page/api/challenge.js'
-import { takeEvents } from '../../src/page/api/events.js'
+import { NOTHING, takeEvents, type Begun } from '../../src/page/api/events.js'
 import type { Job, Receipt } from '../../src/page/api/types.js'
+import { rehearsalUrl, urlOf } from '../../src/page/api/url.js'
 import { count, formatAgo, formatBytes } from '../../src/page/model/format.js'
+import { isRepositoryName } from '../../src/page/model/name.js'
+import { deletionPath, repositoryPath } from '../../src/page/model/paths.js'
 import { keepersOf, partsOf } from '../../src/page/model/preview.js'
 import { hrefOf, parseRoute, type Route } from '../../src/page/model/route.js'
 import { searchGlob } from '../../src/page/model/search.js'
 import { seriesOf } from '../../src/page/model/series.js'
 import { canUndo, hasEnded, outcomeWords, refusalWords } from '../../src/page/model/words.js'
 import { parseGlob } from '../../src/oci/glob.js'
+import { parseRepositoryName } from '../../src/oci/name.js'
 
 t.test('sizes, counts and times', async t => {
   t.same([0, 1, 999, 1000, 1005, 12_345, 999_499, 999_500, 1e6, 4.2e9, 1e18].map(formatBytes), ['0 bytes', '1 byte', '999 bytes', '1.00 kB', '1.00 kB', '12.3 kB', '999 kB', '1.00 MB', '1.00 MB', '4.20 GB', '1000 PB'])
@@ -22,7 +26,26 @@ t.test('addresses lead there and back', async t => {
   const routes: Route[] = [{ view: 'repositories' }, { view: 'repository', name: 'team/app.x_y--z' }, { view: 'jobs' }, { view: 'job', id: '0mw-1' }, { view: 'trash' }, { view: 'disk' }]
   for (const route of routes) t.same(parseRoute(hrefOf(route)), route)
   t.same(['', '#', '#/', '#/nowhere', '#/repositories', '#/repositories/'].map(parseRoute), Array(6).fill({ view: 'repositories' }))
-  t.same(parseRoute('#/repositories/a%2'), { view: 'repository', name: 'a%2' }, 'a broken address is no error')
+  t.same(parseRoute('#/repositories/team%2Fapp'), { view: 'repository', name: 'team/app' })
+  for (const wrong of ['team/app%23', 'team/app%3Fdry-run', 'team/../app', 'team/%2e%2e', 'Team', 'team//app', 'team/app/', 'a b', 'a%2', '%00', `a${'%61'.repeat(255)}`]) t.same(parseRoute(`#/repositories/${wrong}`), { view: 'repositories' }, `${wrong} is no name`)
+})
+
+t.test('the page knows the same names as the gate', async t => {
+  const names = ['a', 'a/b', 'a.b_c__d---e/0', 'a'.repeat(255), 'a'.repeat(256), '', '/', 'a/', '/a', 'a//b', 'a..b', 'a._b', 'a___b', '-a', 'a-', 'A', 'a#', 'a?b', 'a%23', '.', '..', 'a/../b', 'a\n', 'ä', 'a:1', 'a@b']
+  t.same(names.filter(isRepositoryName), names.filter(name => parseRepositoryName(name) !== undefined))
+  t.equal(names.filter(isRepositoryName).length, 4)
+})
+
+t.test('what is asked for is where it is meant, whatever a name contains; a dry run stays one', async t => {
+  const base = 'https://example.org/below/delgate/'
+  t.equal(urlOf(repositoryPath('team/app.x'), base).href, 'https://example.org/below/delgate/v1/repositories/team/app.x')
+  const dooms = [{ type: 'tag', tag: 'v1?#' }, { type: 'tags' }, { type: 'repository' }] as const
+  for (const repository of ['team/app', 'team/app#', 'team/app?x']) {
+    const path = repository.replace('#', '%23').replace('?', '%3F')
+    t.equal(urlOf(repositoryPath(repository), base).pathname, `/below/delgate/v1/repositories/${path}`)
+    t.same(dooms.map(doomed => urlOf(deletionPath({ ...doomed, repository }), base).href), ['/manifests/v1%3F%23', '/tags/list', ''].map(end => `https://example.org/below/v2/${path}${end}`))
+  }
+  for (const [path, search] of [['../v2/a', '?dry-run=true'], ['../v2/a?recursive=true', '?recursive=true&dry-run=true'], ['../v2/a#', '?dry-run=true'], ['../v2/a#?dry-run=true', '?dry-run=true'], ['../v2/a?dry-run=false', '?dry-run=true']] as const) t.equal(rehearsalUrl(path, base).search, search, path)
 })
 
 t.test('what is typed into a search finds parts of names, and globs are taken as they are', async t => {
@@ -64,9 +87,37 @@ t.test('samples become lines', async t => {
 })
 
 t.test('events are taken when they are whole', async t => {
-  const first = takeEvents('event: job\ndata: {"a":1}\n\nevent: job\ndata: {"a"')
-  t.same(first, { data: ['{"a":1}'], rest: 'event: job\ndata: {"a"' })
-  t.same(takeEvents(`${first.rest}:2}\n\n: nothing\n\n`), { data: ['{"a":2}'], rest: '' })
+  const first = takeEvents(NOTHING, 'event: job\ndata: {"a":1}\n\nevent: job\ndata: {"a"')
+  t.same([first.data, first.rest.text], [['{"a":1}'], 'event: job\ndata: {"a"'])
+  t.same(takeEvents(first.rest, ':2}\n\n: nothing\n\n'), { data: ['{"a":2}'], rest: NOTHING })
+})
+
+/** The data of all events, and what is left, of a text that comes in chunks of so many letters. */
+function takenIn (text: string, size: number): { data: string[], rest: string } {
+  const data: string[] = []
+  let begun: Begun = NOTHING
+  for (let at = 0; at < text.length; at += size) {
+    const taken = takeEvents(begun, text.slice(at, at + size))
+    data.push(...taken.data)
+    begun = taken.rest
+  }
+  return { data, rest: begun.text }
+}
+
+t.test('events are the same wherever the chunks break', async t => {
+  for (const end of ['\n', '\r\n']) {
+    const text = ['data: 1', '', ': nothing', '', 'event: job', 'data: 2', 'data: 3', '', 'data: 4', 'x'].join(end)
+    for (let size = 1; size <= text.length; size++) t.same(takenIn(text, size), { data: ['1', '2\n3'], rest: `data: 4${end}x` }, `${size} letters at a time`)
+  }
+})
+
+t.test('a large event takes no longer than its size', async t => {
+  const data = 'x'.repeat(16_000_000)
+  const began = performance.now()
+  const taken = takenIn(`data: ${data}\n\n`, 1000)
+  t.ok(taken.data.length === 1 && taken.data[0] === data)
+  // Milliseconds; all of it again with each chunk would take minutes.
+  t.ok(performance.now() - began < 10_000)
 })
 
 t.test('challenges', async t => {
@@ -75,8 +126,9 @@ t.test('challenges', async t => {
   for (const header of [null, '', 'Negotiate', 'Bearer']) t.same(parseChallenge(header), { scheme: 'other' })
 })
 
+const job = (more: Partial<Job>): Job => ({ id: 'x', kind: 'delete', target: { type: 'tag', repository: 'a', tag: '1' }, state: 'done', phase: 'ended', createdAt: '', receipt: RECEIPT, ...more })
+
 t.test('jobs and refusals in words', async t => {
-  const job = (more: Partial<Job>): Job => ({ id: 'x', kind: 'delete', target: { type: 'tag', repository: 'a', tag: '1' }, state: 'done', phase: 'ended', createdAt: '', receipt: RECEIPT, ...more })
   t.equal(outcomeWords(job({})), '45 bytes are free again: 1 tag and 2 blobs went.')
   t.equal(outcomeWords(job({ state: 'failed', error: { message: 'the disk is full' }, nextAttemptAt: 'soon' })), 'the disk is full; it is tried again')
   t.same([hasEnded(job({ state: 'failed', nextAttemptAt: 'soon' })), hasEnded(job({ state: 'failed' })), canUndo(job({}))], [false, true, false])

@@ -1,9 +1,10 @@
 /** Requests to Delgate's interface: with the login that the page has, and refusals in words. */
 import { refusalWords } from '../model/words.js'
 import { parseChallenge } from './challenge.js'
-import { takeEvents } from './events.js'
+import { NOTHING, takeEvents } from './events.js'
 import { Session } from './session.js'
 import type { ErrorEntry, Job } from './types.js'
+import { rehearsalUrl, urlOf } from './url.js'
 
 /** Why a request was not carried out; the message is for people. */
 export class Refusal extends Error {
@@ -15,12 +16,9 @@ const PATIENCE = [200, 800]
 
 const UNREACHABLE = 'Delgate cannot be reached. It may be starting, or the network is away.'
 
-/** Relative to the page, wherever a proxy has put it. */
-const urlOf = (path: string): URL => new URL(path, document.baseURI)
-
 export class Client {
   readonly session = new Session(async authorization => {
-    const answer = await ask('GET', 'v1/status', authorization).catch(() => undefined)
+    const answer = await ask('GET', urlOf('v1/status', document.baseURI), authorization).catch(() => undefined)
     if (answer === undefined) return UNREACHABLE
     if (answer.ok) return undefined
     return answer.status === 401 ? 'User or password is wrong.' : (await refusalOf(answer)).message
@@ -32,7 +30,16 @@ export class Client {
    * @throws Refusal
    */
   async json<T> (method: 'GET' | 'POST' | 'DELETE', path: string, signal?: AbortSignal): Promise<T> {
-    const answer = await this.#send(method, path, signal)
+    const answer = await this.#send(method, urlOf(path, document.baseURI), signal)
+    return await answer.json() as T
+  }
+
+  /**
+   * Asks what a DELETE would do.
+   * @throws Refusal
+   */
+  async rehearse<T> (path: string, signal: AbortSignal): Promise<T> {
+    const answer = await this.#send('DELETE', rehearsalUrl(path, document.baseURI), signal)
     return await answer.json() as T
   }
 
@@ -41,23 +48,23 @@ export class Client {
    * @throws Refusal when the stream breaks off, too
    */
   async follow (id: string, tell: (job: Job) => void, signal: AbortSignal): Promise<void> {
-    const answer = await this.#send('GET', `v1/jobs/${encodeURIComponent(id)}/events`, signal)
+    const answer = await this.#send('GET', urlOf(`v1/jobs/${encodeURIComponent(id)}/events`, document.baseURI), signal)
     const decoder = new TextDecoder()
     const reader = answer.body!.getReader()
-    let text = ''
+    let begun = NOTHING
     for (;;) {
       const { done, value } = await reader.read().catch(() => { throw new Refusal(0, UNREACHABLE) })
       if (done) return
-      const { data, rest } = takeEvents(text + decoder.decode(value, { stream: true }))
-      text = rest
+      const { data, rest } = takeEvents(begun, decoder.decode(value, { stream: true }))
+      begun = rest
       for (const one of data) tell(JSON.parse(one) as Job)
     }
   }
 
-  async #send (method: string, path: string, signal: AbortSignal | undefined): Promise<Response> {
+  async #send (method: string, url: URL, signal: AbortSignal | undefined): Promise<Response> {
     for (let attempt = 1; ; attempt++) {
       const used = this.session.authorization
-      const answer = await ask(method, path, used, signal).catch(() => { throw new Refusal(0, UNREACHABLE) })
+      const answer = await ask(method, url, used, signal).catch(() => { throw new Refusal(0, UNREACHABLE) })
       if (answer.ok) return answer
       if (answer.status !== 401 || attempt > 2 || !await this.session.refused(parseChallenge(answer.headers.get('www-authenticate')), used)) throw await refusalOf(answer)
     }
@@ -65,18 +72,18 @@ export class Client {
 }
 
 /** A network that comes and goes, as on a phone or after sleep, breaks requests off: what only reads is asked again. */
-async function ask (method: string, path: string, authorization: string | undefined, signal?: AbortSignal): Promise<Response> {
+async function ask (method: string, url: URL, authorization: string | undefined, signal?: AbortSignal): Promise<Response> {
   for (const wait of method === 'GET' ? PATIENCE : []) {
-    const answer = await askOnce(method, path, authorization, signal).catch(() => undefined)
+    const answer = await askOnce(method, url, authorization, signal).catch(() => undefined)
     if (answer !== undefined) return answer
     signal?.throwIfAborted()
     await new Promise(resolve => { setTimeout(resolve, wait) })
   }
-  return await askOnce(method, path, authorization, signal)
+  return await askOnce(method, url, authorization, signal)
 }
 
-async function askOnce (method: string, path: string, authorization: string | undefined, signal?: AbortSignal): Promise<Response> {
-  return await fetch(urlOf(path), {
+async function askOnce (method: string, url: URL, authorization: string | undefined, signal?: AbortSignal): Promise<Response> {
+  return await fetch(url, {
     method,
     // Another site could not send this header without asking first.
     headers: { 'x-requested-with': 'delgate', ...(authorization === undefined ? {} : { authorization }) },

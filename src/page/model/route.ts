@@ -1,4 +1,5 @@
 /** Where in the page somebody is: the part of the address after `#`. Pure. */
+import { isRepositoryName } from './name.js'
 
 export type Route =
   | { readonly view: 'repositories' }
@@ -8,12 +9,16 @@ export type Route =
   | { readonly view: 'trash' }
   | { readonly view: 'disk' }
 
-/** What an address means; the list of repositories when it means nothing. */
+/**
+ * What an address means; the list of repositories when it means nothing. Anybody can make an address, so what is no name
+ * of a repository does not get further than this.
+ */
 export function parseRoute (hash: string): Route {
   const path = hash.replace(/^#\/?/, '')
   const [head = '', ...rest] = path.split('/')
   const below = rest.join('/')
-  if (head === 'repositories' && below !== '') return { view: 'repository', name: decode(below) }
+  const name = decode(below)
+  if (head === 'repositories' && isRepositoryName(name)) return { view: 'repository', name }
   if (head === 'jobs' && below !== '') return { view: 'job', id: decode(below) }
   if (head === 'jobs' || head === 'trash' || head === 'disk') return { view: head }
   return { view: 'repositories' }

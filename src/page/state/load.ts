@@ -6,6 +6,8 @@ export interface Loaded<T> {
   readonly value: T | undefined
   /** What went wrong last time. */
   readonly problem: string | undefined
+  /** Whether both are of the present keys; they are of earlier ones until the answer comes. */
+  readonly isCurrent: boolean
   readonly reload: () => void
 }
 
@@ -32,5 +34,5 @@ export function useLoad<T> (load: (signal: AbortSignal) => Promise<T>, keys: rea
     return () => { clearTimeout(timer) }
   }, [state, wait])
   const reload = useCallback(() => { setTurn(before => before + 1) }, [])
-  return { value: state.value, problem: state.problem, reload }
+  return { value: state.value, problem: state.problem, isCurrent: state.key === key, reload }
 }

@@ -3,6 +3,7 @@ import { h, Fragment, type TargetedSubmitEvent } from 'preact'
 import { useState } from 'preact/hooks'
 import type { Job, Receipt, Repositories } from '../api/types.js'
 import { count } from '../model/format.js'
+import { deletionPath, type Doomed } from '../model/paths.js'
 import { useLoad } from '../state/load.js'
 import { queryOf } from '../state/pages.js'
 import { useServices } from '../state/services.js'
@@ -10,19 +11,6 @@ import { Dialog } from './dialog.js'
 import { Problem } from './parts.js'
 import { Picture } from './picture.js'
 import { Progress } from './progress.js'
-
-/** What somebody wants to delete. */
-export type Doomed =
-  | { readonly type: 'tag', readonly repository: string, readonly tag: string }
-  | { readonly type: 'tags' | 'repository', readonly repository: string }
-
-const pathOf = (doomed: Doomed): string => {
-  switch (doomed.type) {
-    case 'tag': return `../v2/${doomed.repository}/manifests/${doomed.tag}`
-    case 'tags': return `../v2/${doomed.repository}/tags/list`
-    case 'repository': return `../v2/${doomed.repository}`
-  }
-}
 
 const titleOf = (doomed: Doomed): string => {
   switch (doomed.type) {
@@ -48,16 +36,17 @@ export function DeleteDialog ({ doomed, onClose }: { readonly doomed: Doomed, re
 function Preview ({ doomed, onClose, onJob }: { readonly doomed: Doomed, readonly onClose: () => void, readonly onJob: (job: Job) => void }) {
   const { client } = useServices()
   const [recursive, setRecursive] = useState(false)
-  const options = { recursive: recursive ? 'true' : undefined }
-  const rehearsed = useLoad(async signal => await client.json<{ receipt: Receipt }>('DELETE', `${pathOf(doomed)}${queryOf({ ...options, 'dry-run': 'true' })}`, signal), [doomed, recursive])
+  const path = `${deletionPath(doomed)}${queryOf({ recursive: recursive ? 'true' : undefined })}`
+  const rehearsed = useLoad(async signal => await client.rehearse<{ receipt: Receipt }>(path, signal), [path])
+  // Of what is asked for now: what another deletion would do is no ground to confirm this one.
+  const { value, problem } = rehearsed.isCurrent ? rehearsed : { value: undefined, problem: undefined }
   const [refusal, setRefusal] = useState<string>()
   const [busy, setBusy] = useState(false)
-  const problem = rehearsed.problem ?? refusal
   const confirm = async (): Promise<void> => {
     setBusy(true)
     setRefusal(undefined)
     try {
-      onJob(await client.json<Job>('DELETE', `${pathOf(doomed)}${queryOf(options)}`))
+      onJob(await client.json<Job>('DELETE', path))
     } catch (error) {
       setRefusal((error as Error).message)
       setBusy(false)
@@ -65,11 +54,11 @@ function Preview ({ doomed, onClose, onJob }: { readonly doomed: Doomed, readonl
   }
   return (
     <Fragment>
-      {rehearsed.value === undefined && rehearsed.problem === undefined ? <p class='faint' role='status'>Looking at what would go…</p> : <Fragment />}
-      {rehearsed.value === undefined || rehearsed.problem !== undefined ? <Fragment /> : <Rehearsed receipt={rehearsed.value.receipt} repository={doomed.repository} />}
+      {value === undefined && problem === undefined ? <p class='faint' role='status'>Looking at what would go…</p> : <Fragment />}
+      {value === undefined || problem !== undefined ? <Fragment /> : <Rehearsed receipt={value.receipt} repository={doomed.repository} />}
       {doomed.type === 'repository' ? <Below name={doomed.repository} recursive={recursive} onChange={setRecursive} /> : <Fragment />}
-      <Problem text={problem} />
-      <Confirm doomed={doomed} disabled={busy || rehearsed.value === undefined || rehearsed.problem !== undefined} onClose={onClose} onConfirm={() => { void confirm() }} />
+      <Problem text={problem ?? refusal} />
+      <Confirm doomed={doomed} disabled={busy || value === undefined || problem !== undefined} onClose={onClose} onConfirm={() => { void confirm() }} />
     </Fragment>
   )
 }

@@ -3,10 +3,11 @@ import { h, Fragment } from 'preact'
 import { useState } from 'preact/hooks'
 import type { Repository, Shares } from '../api/types.js'
 import { count, formatBytes } from '../model/format.js'
+import { repositoryPath, type Doomed } from '../model/paths.js'
 import { hrefOf } from '../model/route.js'
 import { useLoad } from '../state/load.js'
 import { useServices } from '../state/services.js'
-import { DeleteDialog, type Doomed } from './delete.js'
+import { DeleteDialog } from './delete.js'
 import { Ago, Fact, Incomplete, Problem, Share, Title } from './parts.js'
 import { TagList } from './tags.js'
 
@@ -18,7 +19,7 @@ export function RepositoryView ({ name }: { readonly name: string }) {
   const [version, setVersion] = useState(0)
   const { value, problem, reload } = useLoad(async signal => {
     await client.session.about(name)
-    return await client.json<Repository>('GET', `v1/repositories/${name}`, signal)
+    return await client.json<Repository>('GET', repositoryPath(name), signal)
   }, [name, version])
   return (
     <Fragment>
@@ -63,14 +64,14 @@ function Facts ({ repository: { tags, manifests, bytes, ownBytes, pushedAt, pull
 
 function SharesWith ({ name, version }: { readonly name: string, readonly version: number }) {
   const { client } = useServices()
-  const { value, problem, reload } = useLoad(async signal => await client.json<Shares & { complete?: boolean }>('GET', `v1/repositories/${name}/shares`, signal), [name, version], ({ complete }) => complete === false ? SOON : undefined)
+  const { value, problem, reload } = useLoad(async signal => await client.json<Shares & { complete?: boolean }>('GET', `${repositoryPath(name)}/shares`, signal), [name, version], ({ complete }) => complete === false ? SOON : undefined)
   const most = Math.max(1, ...value?.with.map(({ bytes }) => bytes) ?? [])
   return (
     <section aria-labelledby='shares'>
       <h2 id='shares'>Shares layers with</h2>
       <Problem text={problem} onAgain={reload} />
       <Incomplete complete={value?.complete} />
-      {value?.with.length === 0 ? <p class='empty'>Nothing: no other repository uses what is stored here.</p> : <Fragment />}
+      {value?.with.length === 0 ? <p class='empty'>No other repository that you may see is known to use what is stored here.</p> : <Fragment />}
       <ul class='bars'>
         {value?.with.map(({ repository, bytes }) => <li key={repository}><a href={hrefOf({ view: 'repository', name: repository })}>{repository}</a><span class='number'>{formatBytes(bytes)}</span><Share own={0} bytes={bytes} most={most} /></li>)}
       </ul>
