@@ -88,6 +88,7 @@ export async function testDeletions (t: Test, isGuarded: boolean): Promise<void>
     await dialog.getByRole('status').getByText('Waiting for its turn').waitFor()
     await dialog.getByRole('progressbar').waitFor()
     await dialog.getByRole('button', { name: 'Cancel the job' }).waitFor()
+    await dialog.getByText('the references are gone already').waitFor()
     if (!isGuarded) await show(page, 'progress')
     await dialog.getByText(/are free again/).waitFor()
     t.equal(await dialog.getByRole('progressbar').count(), 0)

@@ -2,7 +2,7 @@
 import t from 'tap'
 import { parseChallenge } from '../../src/page/api/challenge.js'
 import { NOTHING, takeEvents, type Begun } from '../../src/page/api/events.js'
-import type { Job, Receipt } from '../../src/page/api/types.js'
+import type { Job, Receipt, Target } from '../../src/page/api/types.js'
 import { rehearsalUrl, urlOf } from '../../src/page/api/url.js'
 import { count, formatAgo, formatBytes } from '../../src/page/model/format.js'
 import { isRepositoryName } from '../../src/page/model/name.js'
@@ -11,7 +11,9 @@ import { keepersOf, partsOf } from '../../src/page/model/preview.js'
 import { hrefOf, parseRoute, type Route } from '../../src/page/model/route.js'
 import { searchGlob } from '../../src/page/model/search.js'
 import { seriesOf } from '../../src/page/model/series.js'
-import { canUndo, hasEnded, outcomeWords, refusalWords } from '../../src/page/model/words.js'
+import { keptOf, unlistedWords } from '../../src/page/model/trash.js'
+import { canUndo, cancelWords, hasEnded, jobTitle, outcomeWords, refusalWords } from '../../src/page/model/words.js'
+import type { Target as GateTarget } from '../../src/deletion/target.js'
 import { parseGlob } from '../../src/oci/glob.js'
 import { parseRepositoryName } from '../../src/oci/name.js'
 
@@ -127,6 +129,39 @@ t.test('challenges', async t => {
 })
 
 const job = (more: Partial<Job>): Job => ({ id: 'x', kind: 'delete', target: { type: 'tag', repository: 'a', tag: '1' }, state: 'done', phase: 'ended', createdAt: '', receipt: RECEIPT, ...more })
+
+t.test('each kind of deletion has a title', async t => {
+  const digest = `sha256:${'0'.repeat(64)}`
+  const titles: { readonly [Type in GateTarget['type']]: readonly [target: Target & { type: Type }, title: string] } = {
+    tag: [{ type: 'tag', repository: 'a', tag: '1' }, 'Delete a:1'],
+    manifest: [{ type: 'manifest', repository: 'a', digest }, 'Delete a@sha256:000000000000…'],
+    blob: [{ type: 'blob', repository: 'a', digest }, 'Delete a@sha256:000000000000…'],
+    tags: [{ type: 'tags', repository: 'a' }, 'Delete all tags of a'],
+    repository: [{ type: 'repository', repository: 'a', recursive: false }, 'Delete repository a'],
+    everything: [{ type: 'everything' }, 'Delete every repository'],
+    untagged: [{ type: 'untagged' }, 'Delete manifests without a tag'],
+    garbage: [{ type: 'garbage' }, 'Delete what nothing uses'],
+    retention: [{ type: 'retention' }, 'Delete what the retention rules let go']
+  }
+  for (const [target, title] of Object.values(titles)) t.equal(jobTitle(job({ target })), title)
+})
+
+t.test('what is cancelled is not brought back by that, and the words say so', async t => {
+  const collection = { kind: 'collection', target: { type: 'garbage' } } as const
+  t.match(cancelWords(job({})), /brings nothing back: the references are gone already.*next collection/)
+  t.match(cancelWords(job({ kind: 'collection', target: { type: 'untagged' } })), 'brings nothing back')
+  t.equal(cancelWords(job(collection)), undefined)
+  t.equal(outcomeWords(job({ state: 'cancelled' })), 'Cancelled. What it deleted stays deleted, and what only that held goes with the next collection.')
+  t.equal(outcomeWords(job({ ...collection, state: 'cancelled' })), 'Cancelled. What nothing uses goes with the next collection.')
+  t.equal(outcomeWords(job({ state: 'cancelled', trash: { state: 'undone', until: '' } })), 'It was undone; 1 tag and 2 blobs came back.')
+})
+
+t.test('the trash: what is listed, and that there is more', async t => {
+  const jobs = (['kept', 'undone', 'purged'] as const).map(state => job({ id: state, trash: { state, until: '' } }))
+  t.same(keptOf([...jobs, job({})]).map(({ id }) => id), ['kept'])
+  t.same([unlistedWords(3, 3, 1000), unlistedWords(0, 0, 1000), unlistedWords(4, 3, 1000)], [undefined, undefined, undefined])
+  t.equal(unlistedWords(2, 1200, 1000), 'Only 2 of 1,200 deletions can be listed here: those among the newest 1,000 jobs that you may see. Emptying the trash is about all.')
+})
 
 t.test('jobs and refusals in words', async t => {
   t.equal(outcomeWords(job({})), '45 bytes are free again: 1 tag and 2 blobs went.')

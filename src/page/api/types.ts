@@ -70,6 +70,8 @@ export interface Status {
   readonly version: string
   readonly index: { readonly complete: boolean, readonly repositories: number }
   readonly hold: { readonly problem?: string }
+  /** Of all deletions, also of those whose jobs somebody may not see. */
+  readonly trash: { readonly jobs: number, readonly bytes: number }
 }
 
 export interface Kept {
@@ -93,7 +95,7 @@ export type Target =
   | { readonly type: 'manifest' | 'blob', readonly repository: string, readonly digest: string }
   | { readonly type: 'tags', readonly repository: string }
   | { readonly type: 'repository', readonly repository: string, readonly recursive: boolean }
-  | { readonly type: 'everything' | 'untagged' | 'garbage' }
+  | { readonly type: 'everything' | 'untagged' | 'garbage' | 'retention' }
 
 export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled'
 

@@ -12,6 +12,7 @@ export function targetWords (target: Target): string {
     case 'everything': return 'every repository'
     case 'untagged': return 'manifests without a tag'
     case 'garbage': return 'what nothing uses'
+    case 'retention': return 'what the retention rules let go'
   }
 }
 
@@ -45,11 +46,21 @@ export function outcomeWords (job: Job): string {
   switch (job.state) {
     case 'queued': return 'Waiting for its turn'
     case 'running': return PHASES.find(([phase]) => phase === job.phase)?.[1] ?? 'Running'
-    case 'cancelled': return 'Cancelled. The next collection takes what it left unused.'
+    case 'cancelled': return job.trash?.state === 'undone' ? doneWords(job) : cancelledWords(job)
     case 'failed': return `${job.error?.message ?? 'It failed'}${job.nextAttemptAt === undefined ? '' : '; it is tried again'}`
     case 'done': return job.kind === 'undo' ? 'Everything is back.' : doneWords(job)
   }
 }
+
+/** Whether it removes references, which it does before it waits. */
+const unlinks = ({ target }: Job): boolean => target.type !== 'garbage'
+
+/** What there is to know before a job that waits is cancelled. */
+export const cancelWords = (job: Job): string | undefined =>
+  unlinks(job) ? 'brings nothing back: the references are gone already, and what only they held goes with the next collection' : undefined
+
+const cancelledWords = (job: Job): string =>
+  `Cancelled. ${unlinks(job) ? 'What it deleted stays deleted, and what only that held goes with the next collection.' : 'What nothing uses goes with the next collection.'}`
 
 function doneWords ({ receipt, trash }: Job): string {
   const { bytesFreed, bytesInTrash, counts } = receipt

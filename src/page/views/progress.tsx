@@ -3,7 +3,7 @@ import { h, Fragment } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import type { Job } from '../api/types.js'
 import { hrefOf } from '../model/route.js'
-import { canUndo, hasEnded, outcomeWords, progressOf } from '../model/words.js'
+import { canUndo, cancelWords, hasEnded, outcomeWords, progressOf } from '../model/words.js'
 import { useJob } from '../state/job.js'
 import { useServices } from '../state/services.js'
 import { Ago, Problem } from './parts.js'
@@ -60,5 +60,5 @@ function Cancel ({ job }: { readonly job: Job }) {
   const cancel = async (): Promise<void> => {
     await client.json<Job>('POST', `v1/jobs/${job.id}/cancel`).catch((error: Error) => { setProblem(error.message) })
   }
-  return <Fragment><Problem text={problem} /><p><button type='button' onClick={() => { void cancel() }}>Cancel the job</button></p></Fragment>
+  return <Fragment><Problem text={problem} /><p><button type='button' onClick={() => { void cancel() }}>Cancel the job</button> <span class='faint'>{cancelWords(job)}</span></p></Fragment>
 }
