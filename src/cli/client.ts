@@ -4,6 +4,7 @@ import { Authorizer } from './authorizer.js'
 import { parseChallenges } from './challenge.js'
 import type { Connection, Received } from './connection.js'
 import type { Credentials } from './docker-config.js'
+import { EventStream } from './event-stream.js'
 import { EXIT, Failure, type ExitCode } from './failure.js'
 
 export interface Ask {
@@ -72,14 +73,10 @@ export class Client {
   async * events (path: string, ask: Ask = {}): AsyncGenerator<string> {
     const { status, headers, body } = await this.#open('GET', path, ask, STREAM_SILENCE_MS)
     if (status !== 200) throw await this.refusal({ status, headers, text: await body.text() })
-    let rest = ''
+    const stream = new EventStream()
     const decoder = new TextDecoder()
     try {
-      for await (const chunk of body) {
-        const blocks = (rest + decoder.decode(chunk as Buffer, { stream: true })).split('\n\n')
-        rest = blocks.pop()!
-        for (const block of blocks) yield block.split('\n').filter(line => line.startsWith('data:')).map(line => line.slice(5).trimStart()).join('\n')
-      }
+      for await (const chunk of body) yield * stream.add(decoder.decode(chunk as Buffer, { stream: true }))
     } catch (error) {
       throw this.connection.explain(error, this.origin, WHO)
     }

@@ -46,7 +46,14 @@ function bash (commands: readonly Described[]): string {
   const values = new Map(commands.flatMap(({ flags }) => flags.filter(flag => flag.values.length > 0).map(flag => [flag.long, flag.values.join(' ')])))
   const files = [...new Set(commands.flatMap(({ flags }) => flags.filter(flag => flag.takesFile).map(({ long }) => long)))]
   const free = [...new Set(commands.flatMap(({ flags }) => flags.filter(flag => flag.takesValue && flag.values.length === 0 && !flag.takesFile).flatMap(({ long, short }) => [long, ...(short === undefined ? [] : [short])])))]
+  // Names do not go through `compgen -W`, which expands what a gate calls a repository: `$(…)` would be run.
   return `# bash completion for delgate: source <(delgate completion bash)
+_delgate_repositories() {
+  local name
+  while IFS= read -r name; do
+    case $name in *[^[:alnum:]._/-]*) ;; "$1"*) COMPREPLY+=("$name") ;; esac
+  done < <(delgate ls --quiet "$1" 2>/dev/null </dev/null)
+}
 _delgate() {
   local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} command=\${COMP_WORDS[1]}
   COMPREPLY=()
@@ -63,7 +70,7 @@ ${[...values].map(([flag, choices]) => `    ${flag}) COMPREPLY=($(compgen -W "${
 ${commands.map(command => `    ${command.name})
       case $current in
         -*) COMPREPLY=($(compgen -W "${words(command, true)}" -- "$current")) ;;
-        *) ${command.names ? 'COMPREPLY=($(compgen -W "$(delgate ls --quiet "$current" 2>/dev/null </dev/null)" -- "$current"))' : `COMPREPLY=($(compgen -W "${words(command, false)}" -- "$current"))`} ;;
+        *) ${command.names ? '_delgate_repositories "$current"' : `COMPREPLY=($(compgen -W "${words(command, false)}" -- "$current"))`} ;;
       esac ;;`).join('\n')}
   esac
 }

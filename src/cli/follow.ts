@@ -1,7 +1,7 @@
 /** Following a job over server-sent events, also over a restart of the gate. */
-import { setTimeout as delay } from 'node:timers/promises'
 import { hasEnded, type Job } from './answers.js'
 import { EXIT, Failure, Interrupted } from './failure.js'
+import { pause } from './pause.js'
 import type { Session } from './session.js'
 
 /** How long a gate that went away is waited for, milliseconds. */
@@ -31,7 +31,7 @@ export async function * follow ({ client, signal }: Parts, id: string, scopes: r
       if (!isAway || Date.now() - (awaySince ??= Date.now()) > PATIENCE_MS) throw error
     }
     // The gate ended the stream, or went away: the job is in its journal, and goes on when it is back.
-    await delay(RETRY_MS, undefined, { signal }).catch(() => { throw new Interrupted() })
+    await pause(RETRY_MS, signal)
   }
 }
 

@@ -13,10 +13,17 @@ const ANEW = '\r\u001b[K'
 const NARROW_COLUMNS = 80
 const BAR_CHARACTERS = 24
 
-/** Control characters in what a gate sends could write anything to the terminal. */
+/** Control characters in what a gate sends could write anything to the terminal, and ends of lines feign lines. */
 // eslint-disable-next-line no-control-regex
-const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g
-export const printable = (text: string): string => text.replaceAll(CONTROL, '?')
+const CONTROL = /[\u0000-\u0008\u000e-\u001f\u007f-\u009f]/g
+export const printable = (text: string): string => text.replaceAll(/[\t-\r]+/g, ' ').replaceAll(CONTROL, '?')
+
+/** A part of a line in a style, where the output is a terminal that shows such. */
+export interface Painted {
+  readonly style: Style
+  readonly text: string
+}
+export const paint = (style: Style, text: string): Painted => ({ style, text })
 
 export class Output {
   readonly #colours: boolean
@@ -29,17 +36,21 @@ export class Output {
 
   get isTerminal (): boolean { return this.out.isTTY === true }
 
-  /** A text for people, in a style where the output is a terminal that shows such. */
-  paint (style: Style, text: string): string { return this.#colours ? `\u001b[${CODES[style]}m${text}\u001b[0m` : text }
-
-  /** Writes to standard output, and waits while whoever reads is behind. */
+  /** Writes to standard output as it is, and waits while whoever reads is behind. */
   async write (text: string): Promise<void> {
     this.clear()
     if (!this.out.write(text)) await once(this.out, 'drain')
   }
 
-  /** One line for people; nothing with `--json`. */
-  async line (text = ''): Promise<void> { if (!this.json) await this.write(`${text}\n`) }
+  /** One line for people, of parts; nothing with `--json`. */
+  async line (...parts: ReadonlyArray<string | Painted>): Promise<void> {
+    if (!this.json) await this.write(`${parts.map(part => typeof part === 'string' ? printable(part) : this.#coloured(part)).join('')}\n`)
+  }
+
+  /** Names for scripts, one a line: only what `parse` takes for one, since a shell may get them. */
+  async names (names: readonly string[], parse: (text: string) => string | undefined): Promise<void> {
+    await this.write(names.filter(name => parse(name) !== undefined).map(name => `${name}\n`).join(''))
+  }
 
   /** The one JSON document of a command; nothing without `--json`. */
   async document (value: unknown): Promise<void> { if (this.json) await this.write(`${JSON.stringify(value, null, this.isTerminal ? 2 : 0)}\n`) }
@@ -66,6 +77,10 @@ export class Output {
     if (this.#shown === '') return
     this.#shown = ''
     this.out.write(ANEW)
+  }
+
+  #coloured ({ style, text }: Painted): string {
+    return this.#colours ? `\u001b[${CODES[style]}m${printable(text)}\u001b[0m` : printable(text)
   }
 }
 
@@ -105,7 +120,7 @@ export class Table {
     if (rows.length === 0) return
     const shown = rows.map(row => row.map(printable))
     for (const row of shown) row.forEach((cell, at) => { this.#widths[at] = Math.max(this.#widths[at]!, cell.length) })
-    if (!this.#begun) await this.output.line(this.output.paint('bold', this.#format(this.columns.map(({ title }) => title))))
+    if (!this.#begun) await this.output.line(paint('bold', this.#format(this.columns.map(({ title }) => title))))
     this.#begun = true
     await this.output.write(shown.map(row => `${this.#format(row)}\n`).join(''))
   }

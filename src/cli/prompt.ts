@@ -2,13 +2,15 @@
 import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
 import { Interrupted } from './failure.js'
+import { printable } from './output.js'
 
 /**
  * Asks for one line. The end of the input is an empty answer.
  * @param hidden whether what is typed is not shown
  * @throws Interrupted after Ctrl-C
  */
-export async function question (text: string, { hidden = false }: { readonly hidden?: boolean } = {}): Promise<string> {
+export async function question (asked: string, { hidden = false }: { readonly hidden?: boolean } = {}): Promise<string> {
+  const text = printable(asked)
   const silent = new Writable({ write: (_chunk, _encoding, done) => { done() } })
   const lines = createInterface({ input: process.stdin, output: hidden ? silent : process.stderr, terminal: true, historySize: 0 })
   // Not before the terminal has stopped to show by itself what is typed.

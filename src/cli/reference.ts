@@ -6,11 +6,11 @@ import { EXIT, Failure } from './failure.js'
 /** Where a gate is asked for when nothing says otherwise. */
 export const DEFAULT_URL = 'http://127.0.0.1:5000'
 
-/** What is in globs, and in no name: `*` stands for anything in a segment, `**` across segments, `?` for one letter. */
-const GLOB = /[*?]/
+/** What is in globs (src/oci/glob.ts), and in no name. A host in brackets has colons between them. */
+const GLOB = /[*?]|\[[!^]?[\w.-]+\]/
 
 /** A name that a glob could match: what else is in it must be allowed in names. */
-const withoutStars = (glob: string): string => glob.replaceAll(/[*?]+/g, 'a')
+const withoutStars = (glob: string): string => glob.replaceAll(/(?:[*?]|\[[!^]?[\w.-]+\])+/g, 'a')
 
 export const isGlob = (text: string): boolean => GLOB.test(text)
 

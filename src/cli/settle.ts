@@ -2,6 +2,7 @@
 import { hasEnded, type Job } from './answers.js'
 import { Interrupted } from './failure.js'
 import { detached, follow } from './follow.js'
+import { paint } from './output.js'
 import type { Session } from './session.js'
 import { count, jobText, shareOf } from './words.js'
 
@@ -24,7 +25,7 @@ export async function settle (accepted: readonly Accepted[], { wait = false }: W
     const last = wait && !hasEnded(job) ? await waited(job, scopes, { done: ended.length, all: accepted }, session) : job
     ended.push(last)
     await output.line(`${jobText(last)}${hasEnded(last) ? '' : `; see it end with: ${command(`job ${last.id}`)}`}`)
-    for (const warning of last.receipt.warnings) await output.line(output.paint('yellow', `warning: ${warning}`))
+    for (const warning of last.receipt.warnings) await output.line(paint('yellow', `warning: ${warning}`))
   }
   return ended
 }

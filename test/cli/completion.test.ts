@@ -1,10 +1,11 @@
 /** What a shell completes: commands, flags, their values, and the names of repositories. */
-import { writeFile } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import t, { type Test } from 'tap'
 import { cli } from '../support/cli.js'
 import { push } from '../support/client.js'
 import { startGate } from '../support/delgate.js'
+import { startFalseGate } from '../support/false-gate.js'
 import { image } from '../support/images.js'
 import { mustRun, run } from '../support/processes.js'
 import { temporaryDirectory } from '../support/temporary.js'
@@ -13,9 +14,9 @@ import { eachRegistry } from '../support/tools.js'
 t.setTimeout(300_000)
 
 /** What bash offers for the last of these words. */
-async function completed (t: Test, words: readonly string[], url = 'http://127.0.0.1:1'): Promise<string[]> {
-  const directory = await temporaryDirectory(t)
-  await writeFile(join(directory, 'delgate'), `#!/bin/sh\nexec '${process.execPath}' '${resolve('dist/main.js')}' "$@"\n`, { mode: 0o755 })
+async function completed (t: Test, words: readonly string[], url = 'http://127.0.0.1:1', { directory, before = '' }: { directory?: string, before?: string } = {}): Promise<string[]> {
+  directory ??= await temporaryDirectory(t)
+  await writeFile(join(directory, 'delgate'), `#!/bin/sh\n${before}\nexec '${process.execPath}' '${resolve('dist/main.js')}' "$@"\n`, { mode: 0o755 })
   const script = `set -e; source <(delgate completion bash); complete -p delgate >/dev/null
     COMP_WORDS=(delgate ${words.map(word => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}
     _delgate || true; printf '%s\\n' "\${COMPREPLY[@]}"`
@@ -44,6 +45,17 @@ await eachRegistry(t, 'names of repositories come from the gate', async (t, tool
   for (const name of ['team/app', 'team/base', 'other']) await push(gate.url, name, 'v1', await image(name))
   t.same(await completed(t, ['tags', 'team/'], gate.url), ['team/app', 'team/base'])
   t.same(await completed(t, ['rm', 'other', 'te'], gate.url), ['team/app', 'team/base'])
+})
+
+t.test('a name of a false gate is no command', async t => {
+  const directory = await temporaryDirectory(t)
+  const evil = [`$(touch ${directory}/run)`, `\`touch ${directory}/run\``, `x;touch\t${directory}/run`, 'x$HOME', 'x *']
+  const { url } = await startFalseGate(t, () => ({ repositories: ['app', ...evil].map(name => ({ name })), complete: true }))
+  t.same(await completed(t, ['tags', ''], url, { directory }), ['app'])
+  t.same(await completed(t, ['rm', evil[0]!.slice(0, 3)], url, { directory }), [])
+  const before = `[ "$1" = ls ] && { printf '%s\\n' app ${evil.map(name => `'${name}'`).join(' ')}; exit; }`
+  t.same(await completed(t, ['tags', ''], url, { directory, before }), ['app'], 'the script itself takes names alone, too')
+  t.same(await readdir(directory), ['delgate'])
 })
 
 t.test('zsh and fish get theirs, and understand it where they are installed', async t => {

@@ -3,7 +3,7 @@ import t from 'tap'
 import { parseChallenges, scopesOf } from '../../src/cli/challenge.js'
 import { Failure } from '../../src/cli/failure.js'
 import { gateOrigin, parseReference, parseRepository, splitHost } from '../../src/cli/reference.js'
-import { parseArguments, requestPath, deletionOf, everything } from '../../src/cli/removal/deletion.js'
+import { parseArguments, requestPath, deletionOf, everything, severalText } from '../../src/cli/removal/deletion.js'
 import { ago, bytes, count, shortDigest } from '../../src/cli/words.js'
 
 const DIGEST = `sha256:${'a'.repeat(64)}`
@@ -38,6 +38,7 @@ t.test('a host before a name, by docker\'s rule', t => {
   t.same(splitHost('localhost/app', undefined), { host: 'localhost', rest: 'app' })
   t.same(splitHost('gate.example/app', undefined), { host: 'gate.example', rest: 'app' })
   t.same(splitHost('[::1]:5000/app', undefined), { host: '[::1]:5000', rest: 'app' })
+  t.same(splitHost('[a-c].old/app', undefined), { rest: '[a-c].old/app' })
   t.same(splitHost('team/app:1', undefined), { rest: 'team/app:1' })
   t.same(splitHost('app:1', undefined), { rest: 'app:1' })
   t.same(splitHost('*.old/app', undefined), { rest: '*.old/app' })
@@ -52,7 +53,8 @@ t.test('references', t => {
   t.same(parseReference('team/app:v1.0'), { repository: 'team/app', tag: 'v1.0' })
   t.same(parseReference(`team/app@${DIGEST}`), { repository: 'team/app', digest: DIGEST })
   t.same(parseReference('team/**:v?.*'), { repository: 'team/**', tag: 'v?.*' })
-  for (const text of ['', 'Team/app', 'app:', 'app:-x', 'app:a/b', 'app@sha256:abc', `app:1@${DIGEST}`, `app@${DIGEST}@${DIGEST}`, '../x', 'app/', '/app', 'a//b', 'app:v1 ', 'app;x', '**/../x', 'app:*$']) t.match(refused(() => parseReference(text)), /^2 /, JSON.stringify(text))
+  t.same(parseReference('team/[a-c]*:v[!0-9.]'), { repository: 'team/[a-c]*', tag: 'v[!0-9.]' })
+  for (const text of ['', 'Team/app', 'app:', 'app:-x', 'app:a/b', 'app@sha256:abc', `app:1@${DIGEST}`, `app@${DIGEST}@${DIGEST}`, '../x', 'app/', '/app', 'a//b', 'app:v1 ', 'app;x', 'app:v[', 'app:v[]', 'app[a/b]', '**/../x', 'app:*$']) t.match(refused(() => parseReference(text)), /^2 /, JSON.stringify(text))
   t.equal(parseRepository('team/app'), 'team/app')
   for (const text of ['app:1', 'app*', `app@${DIGEST}`]) t.match(refused(() => parseRepository(text)), /^2 .*name of one repository/, text)
   t.end()
@@ -66,6 +68,7 @@ t.test('what rm is told, and what it asks of the gate', t => {
   t.equal(path('a/b'), '/v2/a/b')
   t.equal(path('a/b', { recursive: true }, true), '/v2/a/b?recursive=true&dry-run=true')
   t.equal(path('a/b', { allTags: true }), '/v2/a/b/tags/list')
+  t.same((['repository', 'tags', 'tag'] as const).map(kind => severalText(kind, 2)), ['2 repositories', 'all tags of 2 repositories', '2 references'])
   t.equal(requestPath(everything('gate'), false), '/delgate/v1/repositories?confirm=all')
   t.equal(requestPath(everything('gate'), true), '/delgate/v1/repositories?confirm=all&dry-run=true')
   for (const [names, flags] of [[[], {}], [['a'], { all: true }], [[], { all: true, recursive: true }], [['a'], { recursive: true, allTags: true }], [['a:1'], { recursive: true }], [['a:1'], { allTags: true }], [[`a@${DIGEST}`], { recursive: true }], [[`a*@${DIGEST}`], {}]] as const) {

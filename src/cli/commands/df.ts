@@ -1,9 +1,9 @@
 /** `delgate df`: what is stored, what is shared, what nothing uses, and what the trash keeps. */
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Usage } from '../answers.js'
 import { CATALOG_SCOPE } from '../challenge.js'
-import { EXIT, Interrupted, type ExitCode } from '../failure.js'
-import { Table } from '../output.js'
+import { EXIT, Failure, type ExitCode } from '../failure.js'
+import { paint, Table } from '../output.js'
+import { pause } from '../pause.js'
 import type { Session } from '../session.js'
 import { ago, bytes, count } from '../words.js'
 import { INCOMPLETE } from './ls.js'
@@ -11,6 +11,8 @@ import { INCOMPLETE } from './ls.js'
 const COLUMNS = [{ title: 'WHAT' }, { title: 'COUNT', right: true }, { title: 'SIZE', right: true }, { title: '' }]
 /** Between two looks at a gate that measures for the first time, milliseconds. */
 const LOOK_MS = 500
+/** So often in a row a gate may be seen to know all that is stored, and not to measure it: it looks at the tags first. */
+const IDLE_LOOKS = 60
 
 export async function showUsage (session: Session): Promise<ExitCode> {
   const { output } = session
@@ -29,17 +31,19 @@ export async function showUsage (session: Session): Promise<ExitCode> {
     ['uploads', count(uploads.count, 'upload'), bytes(uploads.bytes), ''],
     ...(disk === null ? [] : [['disk', '', bytes(disk.totalBytes), `${bytes(disk.freeBytes)} free`]])
   ])
-  await output.line(output.paint('dim', `measured ${ago(usage.measuredAt)} ago${usage.measuring ? '; it is being measured again' : ''}`))
+  await output.line(paint('dim', `measured ${ago(usage.measuredAt)} ago${usage.measuring ? '; it is being measured again' : ''}`))
   if (!usage.complete) output.note(INCOMPLETE)
   return EXIT.done
 }
 
 /** The first measurement takes a while; later ones are at hand. */
 async function measured ({ client, output, signal }: Session): Promise<Usage> {
-  for (;;) {
+  for (let idle = 0; ;) {
     const usage = await client.json<Usage>('GET', '/delgate/v1/usage', { scopes: [CATALOG_SCOPE] })
     if (usage.measuredAt !== null) return usage
+    idle = usage.complete && !usage.measuring ? idle + 1 : 0
+    if (idle >= IDLE_LOOKS) throw new Failure(EXIT.failed, 'the gate has not measured what is stored, and does not do so now; try again later, its log says why')
     output.progress('the gate measures what is stored')
-    await delay(LOOK_MS, undefined, { signal }).catch(() => { throw new Interrupted() })
+    await pause(LOOK_MS, signal)
   }
 }

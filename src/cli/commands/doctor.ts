@@ -2,7 +2,7 @@
 import type { Finding } from '../../findings/finding.js'
 import { checkGate } from '../doctor/gate.js'
 import { EXIT, type ExitCode } from '../failure.js'
-import type { Output } from '../output.js'
+import { paint, type Output } from '../output.js'
 import type { Session } from '../session.js'
 
 const MARKS = { ok: ['green', 'OK     '], warning: ['yellow', 'WARNING'], problem: ['red', 'PROBLEM'] } as const
@@ -16,7 +16,7 @@ export async function report (findings: AsyncIterable<Finding>, output: Output):
   for await (const finding of findings) {
     all.push(finding)
     const [style, mark] = MARKS[finding.level]
-    await output.line(`${output.paint(style, mark)}  ${finding.what}: ${finding.found}`)
+    await output.line(paint(style, mark), `  ${finding.what}: ${finding.found}`)
     if (finding.mend !== undefined) await output.line(`         → ${finding.mend}`)
   }
   const number = (level: Finding['level']): number => all.filter(one => one.level === level).length

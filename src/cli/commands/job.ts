@@ -4,6 +4,7 @@ import { deleteScope } from '../challenge.js'
 import { Refusal } from '../client.js'
 import { EXIT, Failure, Interrupted, type ExitCode } from '../failure.js'
 import { detached, follow } from '../follow.js'
+import { paint } from '../output.js'
 import type { Session } from '../session.js'
 import { freedText, jobText, removedText, shareOf } from '../words.js'
 
@@ -36,7 +37,7 @@ export async function followJob (text: string, { repository = [] }: JobOptions, 
     throw error instanceof Interrupted ? detached([id], session, repository) : unknownTo(error, id, session)
   }
   if (last === undefined || output.json) return exitOf(last)
-  for (const warning of last.receipt.warnings) await output.line(output.paint('yellow', `warning: ${warning}`))
+  for (const warning of last.receipt.warnings) await output.line(paint('yellow', `warning: ${warning}`))
   return exitOf(last)
 }
 

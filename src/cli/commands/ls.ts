@@ -1,4 +1,5 @@
 /** `delgate ls [PREFIX]`: repositories with their sizes. */
+import { parseRepositoryName } from '../../oci/name.js'
 import { EXIT, type ExitCode } from '../failure.js'
 import { JsonList, Table } from '../output.js'
 import type { Session } from '../session.js'
@@ -22,7 +23,7 @@ export async function listRepositories ({ match, sort, quiet = false }: LsOption
   for await (const page of catalog.repositories({ prefix, match, sort })) {
     complete = page.complete
     if (output.json) await list.add(page.items)
-    else if (quiet) await output.write(page.items.map(({ name }) => `${name}\n`).join(''))
+    else if (quiet) await output.names(page.items.map(({ name }) => name), parseRepositoryName)
     else await table.rows(page.items.map(one => [one.name, String(one.tags), bytes(one.bytes), bytes(one.ownBytes), ago(one.pushedAt), ago(one.pulledAt)]))
   }
   if (output.json) await list.end({ complete })

@@ -1,8 +1,9 @@
 /** `delgate rm REFERENCE…`: shows what would go, has it confirmed, and deletes it. */
 import { confirmName, confirmYes } from '../confirm.js'
 import { EXIT, type ExitCode } from '../failure.js'
+import { paint } from '../output.js'
 import { carryOut, type Outcome } from '../removal/carry-out.js'
-import { everything, parseArguments, type Deletion } from '../removal/deletion.js'
+import { everything, parseArguments, severalText, type Deletion } from '../removal/deletion.js'
 import { expand } from '../removal/expand.js'
 import { freedBytes, freesText, rehearse, showPlan, type Rehearsed } from '../removal/rehearse.js'
 import type { Session } from '../session.js'
@@ -19,7 +20,7 @@ export interface RmOptions extends WaitOptions {
 
 export async function remove (options: RmOptions, session: Session): Promise<ExitCode> {
   const references = parseArguments(session.names, options)
-  const deletions = options.all === true ? [everything(session.client.host)] : await expand(references, options, session.catalog)
+  const deletions = options.all === true ? [everything(session.client.host)] : await expand(references, options, session)
   if (options.dryRun === true) return await show(deletions, session)
   if (options.yes !== true) await confirm(await rehearsedFor(deletions, session), session)
   return await finish(await carryOut(deletions, session), options, session)
@@ -40,6 +41,7 @@ async function rehearsedFor (deletions: readonly Deletion[], session: Session): 
   if (session.ask === undefined) await confirmYes('', session)
   const rehearsed = await rehearse(deletions, false, session)
   await showPlan(rehearsed, session)
+  if (rehearsed.some(({ receipt }) => receipt === undefined)) await session.output.line(paint('yellow', 'So many are not tried first: if the gate refuses some of them, the others are deleted nevertheless. --dry-run tries each.'))
   return rehearsed
 }
 
@@ -50,7 +52,7 @@ async function confirm (rehearsed: readonly Rehearsed[], session: Session): Prom
   const large = rehearsed.filter(one => !small.includes(one))
   for (const argument of new Set(large.map(({ deletion }) => deletion.argument))) {
     const group = large.filter(({ deletion }) => deletion.argument === argument)
-    const what = group.length === 1 ? group[0]!.deletion.text : count(group.length, 'repository')
+    const what = group.length === 1 ? group[0]!.deletion.text : severalText(group[0]!.deletion.kind, group.length)
     await confirmName(`${what} and free ${freesText(group)}`, argument, session)
   }
 }

@@ -1,4 +1,5 @@
 /** `delgate tags REPOSITORY`: its tags, with what each one holds alone. */
+import { parseTag } from '../../oci/name.js'
 import type { Tag } from '../answers.js'
 import { EXIT, type ExitCode } from '../failure.js'
 import { JsonList, Table } from '../output.js'
@@ -25,7 +26,7 @@ export async function listTags ({ match, trunc = true, quiet = false }: TagsOpti
   for await (const page of catalog.tags(repository, match)) {
     complete = page.complete
     if (output.json) await list.add(page.items)
-    else if (quiet) await output.write(page.items.map(({ tag }) => `${tag}\n`).join(''))
+    else if (quiet) await output.names(page.items.map(({ tag }) => tag), parseTag)
     else await table.rows(page.items.map(row))
   }
   if (output.json) await list.end({ repository, complete })

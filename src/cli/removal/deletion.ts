@@ -2,6 +2,7 @@
 import { deleteScope } from '../challenge.js'
 import { EXIT, Failure } from '../failure.js'
 import { isGlob, parseReference, type Reference } from '../reference.js'
+import { count } from '../words.js'
 
 export interface Deletion {
   /** What it takes away, as one would write it. */
@@ -35,6 +36,10 @@ export function deletionOf ({ repository, tag, digest }: Reference, { recursive 
   if (allTags) return { ...common, kind: 'tags', text: `all tags of ${repository}`, path: `/v2/${repository}/tags/list`, query: {} }
   return { ...common, kind: 'repository', text: recursive ? `${repository} and all below it` : `repository ${repository}`, path: `/v2/${repository}`, query: recursive ? { recursive: 'true' } : {} }
 }
+
+/** Several of one kind, as one would say it: `all tags of 12 repositories`. */
+export const severalText = (kind: Deletion['kind'], number: number): string =>
+  kind === 'tags' ? `all tags of ${count(number, 'repository')}` : count(number, kind === 'repository' ? 'repository' : 'reference')
 
 /** Every repository of the gate. */
 export const everything = (host: string): Deletion => ({ kind: 'everything', text: `everything at ${host}`, path: '/delgate/v1/repositories', query: { confirm: 'all' }, scopes: [], argument: host })

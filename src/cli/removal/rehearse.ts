@@ -2,7 +2,7 @@
 import type { Receipt } from '../answers.js'
 import { Refusal } from '../client.js'
 import { Failure } from '../failure.js'
-import { Table } from '../output.js'
+import { paint, Table } from '../output.js'
 import type { Session } from '../session.js'
 import { bytes, count } from '../words.js'
 import { requestPath, type Deletion } from './deletion.js'
@@ -55,7 +55,7 @@ export async function showPlan (rehearsed: readonly Rehearsed[], { output }: Ses
     ? [deletion.text, '', '', '', bytes(deletion.ownBytes ?? 0), '']
     : [deletion.text, String(receipt.counts.tags), String(receipt.counts.manifests), String(receipt.counts.blobs), bytes(receipt.bytesFreed), staysText(receipt)]))
   if (rehearsed.length > rows) await output.line(`… and ${rehearsed.length - rows} more`)
-  for (const warning of new Set(rehearsed.flatMap(({ receipt }) => receipt?.warnings ?? []))) await output.line(output.paint('yellow', `warning: ${warning}`))
+  for (const warning of new Set(rehearsed.flatMap(({ receipt }) => receipt?.warnings ?? []))) await output.line(paint('yellow', `warning: ${warning}`))
 }
 
 /** What could have gone but is used, and by whom first of all. */
