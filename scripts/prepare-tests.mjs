@@ -3,10 +3,12 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { build, installDependencies } from './lib/project.mjs'
 import { buildWithGo, cacheDirectory, findRegistry, unpackDebian } from './lib/registry-binary.mjs'
+import { prepareTap } from './lib/tap.mjs'
 import { findProgram, isRoot, read, say, show } from './lib/run.mjs'
 
 await installDependencies()
 await build()
+await prepareTap()
 
 const go = findProgram('go', ['/usr/local/go/bin'])
 const goPath = (go && read(go, ['env', 'GOPATH'])?.trim()) || join(homedir(), 'go')

@@ -1,9 +1,10 @@
-// Runs tests with tap, for the scripts that run some of them for long.
+// tap, made what .taprc asks for; and run for the scripts that run some of the tests for long.
 import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { fail } from './project.mjs'
-import { root, say } from './run.mjs'
+import { root, say, show } from './run.mjs'
 
 /** Ends the script as tap ends; where tests failed, it says `repeat`. */
 export function runTap (args, env, repeat) {
@@ -17,4 +18,12 @@ export function runTap (args, env, repeat) {
     if (code !== 0) say(`It failed. To repeat: ${repeat}`)
     process.exit(code ?? 128 + constants.signals[signal])
   })
+}
+
+/** Makes tap what .taprc asks for. It would do that itself, but run the tests as before the first time. */
+export async function prepareTap () {
+  const built = readFileSync(join(root, 'node_modules', '@tapjs', 'test', 'test-built', 'dist', 'esm', 'index.js'), 'utf8')
+  if (!built.includes('@tapjs/typescript')) return
+  say('Preparing tap…')
+  if (!await show(process.execPath, [join(root, 'node_modules', '.bin', 'tap'), 'build'])) fail('tap could not be prepared: see above.')
 }
