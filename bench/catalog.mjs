@@ -33,7 +33,7 @@ export async function benchCatalog ({ sizes, directory: parent }, directories) {
     if (lack !== undefined) say(`${images} manifests: left out, there is not enough room in ${parent}: ${lack} (--directory names another)`)
     else results.push(await measure(images, registry, parent, directories))
   }
-  console.log(table(results))
+  if (results.length > 1) console.log(table(results))
 }
 
 async function measure (images, registry, parent, directories) {
@@ -44,6 +44,7 @@ async function measure (images, registry, parent, directories) {
   writeRegistry(storage, images, (done) => { say(`[${images} manifests] ${done} generated`) })
   const cold = await visit({ directory, storage, state, registry }, (text) => { say(`[${images} manifests] first start: ${text}`) })
   const saved = await visit({ directory, storage, state, registry }, (text) => { say(`[${images} manifests] second start: ${text}`) })
+  console.log(table([{ images, cold, saved }]))
   removeTree(directory)
   directories.delete(directory)
   return { images, cold, saved }
