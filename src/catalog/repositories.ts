@@ -1,23 +1,13 @@
 /** Repositories, each with what it takes on the disk. */
+import type { Repository } from '../interface/catalog.js'
 import type { Digest } from '../oci/digest.js'
 import type { RepositoryName, Tag } from '../oci/name.js'
 import type { ReferenceIndex } from '../references/index.js'
 import type { Measure } from './measure.js'
 import type { TagTimesReader } from './tag-times.js'
 
-export interface RepositorySummary {
-  readonly name: RepositoryName
-  readonly tags: number
-  readonly manifests: number
-  /** All blobs that it uses, each once. Bytes. */
-  readonly bytes: number
-  /** Those that no other repository uses. Bytes. */
-  readonly ownBytes: number
-  /** When a tag was pushed last, ISO 8601. */
-  readonly pushedAt: string | null
-  /** When it was pulled last, as far as that was seen. ISO 8601. */
-  readonly pulledAt: string | null
-}
+/** As the interface answers it. */
+export interface RepositorySummary extends Repository { readonly name: RepositoryName }
 
 /** When something was pulled last, milliseconds since the epoch; of the whole repository where neither tag nor digest is named. */
 export type LastPull = (repository: RepositoryName, what?: Tag | Digest) => number | undefined

@@ -2,7 +2,7 @@
  * What goes into `Authorization`: nothing until the gate asks, then what it asks for. Basic, or tokens from the realm that
  * a Bearer challenge names (distribution.github.io/distribution/spec/auth/token, and /oauth for identity tokens).
  */
-import { scopesOf, type Challenge } from './challenge.js'
+import { scopesOf, type Challenge } from '../interface/challenge.js'
 import type { Credentials } from './docker-config.js'
 import { EXIT, Failure } from './failure.js'
 

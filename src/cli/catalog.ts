@@ -1,6 +1,6 @@
 /** Repositories and tags, page by page: however many there are, one page is in memory. */
-import type { Repository, RepositoryPage, Tag, TagPage } from './answers.js'
-import { CATALOG_SCOPE, deleteScope } from './challenge.js'
+import type { Repository, RepositoryPage, Tag, TagPage } from '../interface/catalog.js'
+import { CATALOG_SCOPE, deleteScope } from '../interface/challenge.js'
 import { Refusal, type Client } from './client.js'
 import { nearest } from '../config/nearest.js'
 import { EXIT, Failure, didYouMean } from './failure.js'

@@ -1,7 +1,7 @@
 /** The gate's HTTP interface: requests with the user's credentials, and answers or failures. */
 import type { Status } from './answers.js'
 import { Authorizer } from './authorizer.js'
-import { parseChallenges } from './challenge.js'
+import { parseChallenges } from '../interface/challenge.js'
 import type { Connection, Received } from './connection.js'
 import type { Credentials } from './docker-config.js'
 import { EventStream } from './event-stream.js'

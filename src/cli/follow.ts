@@ -1,5 +1,5 @@
 /** Following a job over server-sent events, also over a restart of the gate. */
-import { hasEnded, type Job } from './answers.js'
+import { hasEnded, type Job } from '../interface/jobs.js'
 import { EXIT, Failure, Interrupted } from './failure.js'
 import { pause } from './pause.js'
 import type { Session } from './session.js'

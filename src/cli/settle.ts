@@ -1,5 +1,5 @@
 /** Jobs that were accepted: waited for, or left to themselves with a word on how to look at them. */
-import { hasEnded, type Job } from './answers.js'
+import { hasEnded, type Job } from '../interface/jobs.js'
 import { Interrupted } from './failure.js'
 import { detached, follow } from './follow.js'
 import { paint } from './output.js'
@@ -42,7 +42,7 @@ async function waited (job: Job, scopes: readonly string[], { done, all }: { don
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error
     const rest = all.slice(done)
-    throw detached(rest.map(one => one.job.id), session, [...new Set(rest.flatMap(one => one.job.target.repository ?? []))])
+    throw detached(rest.map(one => one.job.id), session, [...new Set(rest.flatMap(({ job: { target } }) => 'repository' in target ? target.repository : []))])
   }
   return last
 }

@@ -1,5 +1,5 @@
 /** Numbers, times and jobs in words. Pure. */
-import type { Job, Receipt, Target } from './answers.js'
+import type { Job, Receipt } from '../interface/jobs.js'
 
 const UNITS = ['kB', 'MB', 'GB', 'TB', 'PB'] as const
 
@@ -34,8 +34,11 @@ export function ago (time: string | null | undefined, now = Date.now()): string 
 /** The algorithm and the first twelve digits, as docker shows digests. */
 export const shortDigest = (digest: string): string => digest.replace(/^([^:]+:[a-f0-9]{12})[a-f0-9]+$/, '$1')
 
+/** Of whatever kind. */
+interface AnyTarget { readonly type: string, readonly repository?: string, readonly tag?: string, readonly digest?: string, readonly recursive?: boolean }
+
 /** What a job is about, as one would write it. */
-export function targetText ({ type, repository, tag, digest, recursive }: Target): string {
+export function targetText ({ type, repository, tag, digest, recursive }: AnyTarget): string {
   switch (type) {
     case 'tag': return `${repository}:${tag}`
     case 'manifest': return `${repository}@${digest}`

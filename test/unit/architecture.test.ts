@@ -11,15 +11,16 @@ const SOURCE = fileURLToPath(new URL('../../src', import.meta.url))
 const ROOMS: Readonly<Record<string, { readonly imports: readonly string[], readonly types?: readonly string[] }>> = {
   main: { imports: ['serve', 'cli', 'inspection', 'config'] },
   serve: { imports: ['app', 'config', 'setup-error'] },
-  cli: { imports: ['findings', 'oci', 'config'] },
+  cli: { imports: ['interface', 'findings', 'oci', 'config'] },
   inspection: { imports: ['composition', 'collection', 'registry', 'storage', 'config', 'findings', 'errors', 'setup-error'], types: ['oci'] },
   findings: { imports: [] },
   'engine-filter': { imports: ['registry'] },
-  page: { imports: [] },
+  page: { imports: ['interface', 'oci'] },
+  interface: { imports: [] },
   app: { imports: ['access', 'catalog', 'protection', 'retention', 'trash', 'composition', 'http', 'jobs', 'claims', 'collection', 'deletion', 'references', 'registry', 'storage', 'traffic', 'oci', 'pem', 'config', 'errors', 'setup-error'] },
   composition: { imports: ['metrics', 'tracing', 'audit', 'catalog', 'pull-times', 'notifications', 'jobs', 'access', 'protection', 'trash', 'claims', 'collection', 'deletion', 'references', 'registry', 'storage', 'traffic', 'oci', 'pem', 'setup-error'], types: ['config'] },
   http: { imports: ['audit', 'access', 'protection', 'jobs', 'claims', 'collection', 'deletion', 'registry', 'storage', 'traffic', 'oci', 'pem', 'errors'], types: ['config', 'trash', 'catalog', 'retention', 'tracing'] },
-  catalog: { imports: ['deletion', 'references', 'storage', 'oci', 'errors'] },
+  catalog: { imports: ['deletion', 'references', 'storage', 'oci', 'errors'], types: ['interface'] },
   metrics: { imports: [] },
   tracing: { imports: [] },
   notifications: { imports: ['oci', 'errors', 'deadline'], types: ['config', 'deletion'] },
@@ -45,7 +46,7 @@ const ROOMS: Readonly<Record<string, { readonly imports: readonly string[], read
   deadline: { imports: [] }
 }
 
-/** What is started; the page is, in a browser, and shares nothing with the rest but the interface. */
+/** What is started; the page is, in a browser, and shares with the rest what is pure. */
 const ENTRIES = ['main', 'engine-filter', 'page']
 
 /** Read as distribution reads it, whether Delgate generates that configuration or finds it. */
@@ -215,14 +216,14 @@ t.test('who has files of its own does not know where the registry keeps its own'
 t.test('the client knows the gate by its HTTP interface alone', t => {
   const known = within.filter(({ file, target }) => roomOf(file) === 'cli' && roomOf(target) !== 'cli').map(({ target }) => target)
   t.ok(known.length > 5)
-  t.same([...new Set(known)].filter(target => !['oci', 'findings'].includes(roomOf(target)) && target !== 'config/nearest.ts'), [])
+  t.same([...new Set(known)].filter(target => !['oci', 'findings', 'interface'].includes(roomOf(target)) && target !== 'config/nearest.ts'), [])
   t.same(importersOf('undici').filter(file => roomOf(file) === 'cli'), ['cli/connection.ts'])
   t.same(importersOf('commander').filter(file => roomOf(file) !== 'cli'), [])
   t.end()
 })
 
 t.test('what is called pure is pure', t => {
-  const pure = files.map(path => relative(SOURCE, path)).filter(file => roomOf(file) === 'oci' || roomOf(file) === 'findings' || roomOf(file) === 'traffic' || roomOf(file) === 'retention' || file.startsWith('page/model/') || ['page/api/challenge.ts', 'page/api/events.ts', 'page/api/url.ts', 'deletion/plan.ts', 'deletion/planner.ts', 'deletion/resume.ts', 'deletion/select.ts', 'deletion/layers.ts', 'deletion/reach.ts', 'deletion/receipt.ts', 'deletion/target.ts', 'pull-times/pull-times.ts', 'storage/state.ts', 'storage/paths.ts', 'http/location.ts', 'http/prefer.ts', 'audit/entry.ts', 'audit/query.ts', 'notifications/events.ts', 'notifications/pause.ts', 'cli/challenge.ts', 'cli/event-stream.ts', 'cli/failure.ts', 'cli/reference.ts', 'cli/words.ts', 'cli/doctor/status.ts', 'cli/removal/deletion.ts'].includes(file))
+  const pure = files.map(path => relative(SOURCE, path)).filter(file => roomOf(file) === 'oci' || roomOf(file) === 'interface' || roomOf(file) === 'findings' || roomOf(file) === 'traffic' || roomOf(file) === 'retention' || file.startsWith('page/model/') || ['page/api/challenge.ts', 'page/api/events.ts', 'page/api/url.ts', 'deletion/plan.ts', 'deletion/planner.ts', 'deletion/resume.ts', 'deletion/select.ts', 'deletion/layers.ts', 'deletion/reach.ts', 'deletion/receipt.ts', 'deletion/target.ts', 'pull-times/pull-times.ts', 'storage/state.ts', 'storage/paths.ts', 'http/location.ts', 'http/prefer.ts', 'audit/entry.ts', 'audit/query.ts', 'notifications/events.ts', 'notifications/pause.ts', 'cli/event-stream.ts', 'cli/failure.ts', 'cli/reference.ts', 'cli/words.ts', 'cli/doctor/status.ts', 'cli/removal/deletion.ts'].includes(file))
   t.ok(pure.length >= 18)
   const outside = imports.filter(({ file, module }) => pure.includes(file) && !module.startsWith('.') && module !== 'node:path')
   t.same(outside.map(({ file, module }) => `${file} imports ${module}`), [])

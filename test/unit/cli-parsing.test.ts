@@ -1,6 +1,6 @@
 /** What the client reads: gates and references as users write them, challenges as registries send them; and what it says in words. */
 import t from 'tap'
-import { parseChallenges, scopesOf } from '../../src/cli/challenge.js'
+import { parseChallenges, scopesOf } from '../../src/interface/challenge.js'
 import { Failure } from '../../src/cli/failure.js'
 import { gateOrigin, parseReference, parseRepository, splitHost } from '../../src/cli/reference.js'
 import { parseArguments, requestPath, deletionOf, everything, severalText } from '../../src/cli/removal/deletion.js'

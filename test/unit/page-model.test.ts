@@ -2,17 +2,17 @@
 import t from 'tap'
 import { parseChallenge } from '../../src/page/api/challenge.js'
 import { NOTHING, takeEvents, type Begun } from '../../src/page/api/events.js'
-import type { Job, Receipt, Target } from '../../src/page/api/types.js'
+import type { Job, Receipt, Target } from '../../src/interface/jobs.js'
 import { rehearsalUrl, urlOf } from '../../src/page/api/url.js'
 import { count, formatAgo, formatBytes } from '../../src/page/model/format.js'
-import { isRepositoryName } from '../../src/page/model/name.js'
 import { deletionPath, repositoryPath } from '../../src/page/model/paths.js'
 import { keepersOf, partsOf } from '../../src/page/model/preview.js'
 import { hrefOf, parseRoute, type Route } from '../../src/page/model/route.js'
 import { searchGlob } from '../../src/page/model/search.js'
 import { seriesOf } from '../../src/page/model/series.js'
 import { keptOf, unlistedWords } from '../../src/page/model/trash.js'
-import { canUndo, cancelWords, hasEnded, jobTitle, outcomeWords, refusalWords } from '../../src/page/model/words.js'
+import { hasEnded } from '../../src/interface/jobs.js'
+import { canUndo, cancelWords, jobTitle, outcomeWords, refusalWords } from '../../src/page/model/words.js'
 import type { Target as GateTarget } from '../../src/deletion/target.js'
 import { parseGlob } from '../../src/oci/glob.js'
 import { parseRepositoryName } from '../../src/oci/name.js'
@@ -34,8 +34,9 @@ t.test('addresses lead there and back', async t => {
 
 t.test('the page knows the same names as the gate', async t => {
   const names = ['a', 'a/b', 'a.b_c__d---e/0', 'a'.repeat(255), 'a'.repeat(256), '', '/', 'a/', '/a', 'a//b', 'a..b', 'a._b', 'a___b', '-a', 'a-', 'A', 'a#', 'a?b', 'a%23', '.', '..', 'a/../b', 'a\n', 'ä', 'a:1', 'a@b']
-  t.same(names.filter(isRepositoryName), names.filter(name => parseRepositoryName(name) !== undefined))
-  t.equal(names.filter(isRepositoryName).length, 4)
+  const isShown = (name: string): boolean => parseRoute(`#/repositories/${encodeURIComponent(name)}`).view === 'repository'
+  t.same(names.filter(isShown), names.filter(name => parseRepositoryName(name) !== undefined))
+  t.equal(names.filter(isShown).length, 4)
 })
 
 t.test('what is asked for is where it is meant, whatever a name contains; a dry run stays one', async t => {

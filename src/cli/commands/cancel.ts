@@ -1,6 +1,6 @@
 /** `delgate cancel ID`: cancels a job that still waits. What it has deleted stays deleted. */
-import type { Job } from '../answers.js'
-import { deleteScope } from '../challenge.js'
+import type { Job } from '../../interface/jobs.js'
+import { deleteScope } from '../../interface/challenge.js'
 import { EXIT, type ExitCode } from '../failure.js'
 import { repositoryFlags } from '../follow.js'
 import type { Session } from '../session.js'

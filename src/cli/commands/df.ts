@@ -1,6 +1,6 @@
 /** `delgate df`: what is stored, what is shared, what nothing uses, and what the trash keeps. */
-import type { Usage } from '../answers.js'
-import { CATALOG_SCOPE } from '../challenge.js'
+import type { Usage } from '../../interface/catalog.js'
+import { CATALOG_SCOPE } from '../../interface/challenge.js'
 import { EXIT, Failure, type ExitCode } from '../failure.js'
 import { paint, Table } from '../output.js'
 import { pause } from '../pause.js'

@@ -1,5 +1,5 @@
 /** `delgate gc`: collects what nothing uses. */
-import type { Job } from '../answers.js'
+import type { Job } from '../../interface/jobs.js'
 import { confirmYes } from '../confirm.js'
 import { EXIT, type ExitCode } from '../failure.js'
 import type { Session } from '../session.js'

@@ -1,6 +1,6 @@
 /** `delgate job ID`: follows a job until it has ended. */
-import { hasEnded, type Job } from '../answers.js'
-import { deleteScope } from '../challenge.js'
+import { hasEnded, type Job } from '../../interface/jobs.js'
+import { deleteScope } from '../../interface/challenge.js'
 import { Refusal } from '../client.js'
 import { EXIT, Failure, Interrupted, type ExitCode } from '../failure.js'
 import { detached, follow } from '../follow.js'

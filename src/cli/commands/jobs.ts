@@ -1,6 +1,6 @@
 /** `delgate jobs`: the newest first. */
-import type { Job } from '../answers.js'
-import { deleteScope } from '../challenge.js'
+import type { Job } from '../../interface/jobs.js'
+import { deleteScope } from '../../interface/challenge.js'
 import { EXIT, type ExitCode } from '../failure.js'
 import { Table } from '../output.js'
 import type { Session } from '../session.js'

@@ -1,6 +1,7 @@
 /** `delgate prune`: carries out the gate's retention rules; what they decide is shown first. */
-import type { Job, RetentionPlan } from '../answers.js'
-import { CATALOG_SCOPE } from '../challenge.js'
+import type { Job } from '../../interface/jobs.js'
+import type { RetentionPlan } from '../answers.js'
+import { CATALOG_SCOPE } from '../../interface/challenge.js'
 import { confirmYes } from '../confirm.js'
 import { EXIT, type ExitCode } from '../failure.js'
 import { Table } from '../output.js'

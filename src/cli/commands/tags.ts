@@ -1,6 +1,6 @@
 /** `delgate tags REPOSITORY`: its tags, with what each one holds alone. */
 import { parseTag } from '../../oci/name.js'
-import type { Tag } from '../answers.js'
+import type { Tag } from '../../interface/catalog.js'
 import { EXIT, type ExitCode } from '../failure.js'
 import { JsonList, Table } from '../output.js'
 import { parseRepository } from '../reference.js'

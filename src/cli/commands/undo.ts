@@ -1,6 +1,6 @@
 /** `delgate undo ID`: puts back what a job removed, as long as the trash keeps it. */
-import type { Job } from '../answers.js'
-import { deleteScope } from '../challenge.js'
+import type { Job } from '../../interface/jobs.js'
+import { deleteScope } from '../../interface/challenge.js'
 import type { ExitCode } from '../failure.js'
 import type { Session } from '../session.js'
 import { jobText } from '../words.js'

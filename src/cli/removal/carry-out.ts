@@ -1,5 +1,5 @@
 /** Asks the gate for deletions, one after the other. What is refused does not stop the others. */
-import type { Job } from '../answers.js'
+import type { Job } from '../../interface/jobs.js'
 import { EXIT, Failure, Interrupted } from '../failure.js'
 import type { Session } from '../session.js'
 import { count } from '../words.js'

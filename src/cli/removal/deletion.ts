@@ -1,5 +1,5 @@
 /** One deletion that the gate can be asked for. Pure. */
-import { deleteScope } from '../challenge.js'
+import { deleteScope } from '../../interface/challenge.js'
 import { EXIT, Failure } from '../failure.js'
 import { isGlob, parseReference, type Reference } from '../reference.js'
 import { count } from '../words.js'

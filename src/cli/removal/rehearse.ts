@@ -1,5 +1,5 @@
 /** What deletions would take away, and how it is shown before anything is deleted. */
-import type { Receipt } from '../answers.js'
+import type { Receipt } from '../../interface/jobs.js'
 import { Refusal } from '../client.js'
 import { Failure } from '../failure.js'
 import { paint, Table } from '../output.js'

@@ -1,4 +1,5 @@
-/** What a server asks for with 401: the header `WWW-Authenticate` (RFC 9110, section 11.6.1). Pure. */
+/** What a server asks for with 401, as far as the page can answer it. Pure. */
+import { parseChallenges, scopesOf } from '../../interface/challenge.js'
 
 export type Challenge =
   | { readonly scheme: 'basic' }
@@ -6,11 +7,10 @@ export type Challenge =
   | { readonly scheme: 'bearer', readonly realm: string, readonly service: string | undefined, readonly scopes: readonly string[] }
   | { readonly scheme: 'other' }
 
+/** Of several, the first counts. */
 export function parseChallenge (header: string | null): Challenge {
-  const [, scheme = ''] = /^\s*([\w-]+)/.exec(header ?? '') ?? []
-  if (scheme.toLowerCase() === 'basic') return { scheme: 'basic' }
-  const parameters = new Map([...(header ?? '').matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, name, value]) => [name!.toLowerCase(), value!.replace(/\\(.)/g, '$1')]))
-  const realm = parameters.get('realm')
-  if (scheme.toLowerCase() !== 'bearer' || realm === undefined) return { scheme: 'other' }
-  return { scheme: 'bearer', realm, service: parameters.get('service'), scopes: parameters.get('scope')?.split(' ').filter(scope => scope !== '') ?? [] }
+  const [first] = parseChallenges(header ?? undefined)
+  if (first?.scheme === 'basic') return { scheme: 'basic' }
+  const { realm, service } = first?.parameters ?? {}
+  return first?.scheme !== 'bearer' || realm === undefined ? { scheme: 'other' } : { scheme: 'bearer', realm, service, scopes: scopesOf(first) }
 }

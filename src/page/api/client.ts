@@ -3,7 +3,8 @@ import { refusalWords } from '../model/words.js'
 import { parseChallenge } from './challenge.js'
 import { NOTHING, takeEvents } from './events.js'
 import { Session } from './session.js'
-import type { ErrorEntry, Job } from './types.js'
+import type { Job } from '../../interface/jobs.js'
+import type { ErrorEntry } from './types.js'
 import { rehearsalUrl, urlOf } from './url.js'
 
 /** Why a request was not carried out; the message is for people. */

@@ -1,31 +1,9 @@
-/** Server-sent events out of a stream of text: an EventSource could not send the login. Pure. */
+/** The events that say something: an EventSource could not send the login. Pure. */
+import { takeEvents as takeAll, type Begun, type Taken } from '../../interface/events.js'
 
-const END = /\r?\n\r?\n/
-/** So many letters of an end may have come: `\r\n\r`. */
-const SEAM = 3
+export { NOTHING, type Begun } from '../../interface/events.js'
 
-/** An event that is not whole yet. */
-export interface Begun {
-  readonly text: string
-  /** The last of it, where its end may have begun. */
-  readonly seam: string
-}
-
-export const NOTHING: Begun = { text: '', seam: '' }
-
-export interface Taken {
-  /** The data of the events that are whole. */
-  readonly data: readonly string[]
-  /** The beginning of the next one. */
-  readonly rest: Begun
-}
-
-/** Looks at what came before only when an event is whole: a large one comes in many chunks. */
 export function takeEvents (begun: Begun, chunk: string): Taken {
-  const added = begun.seam + chunk
-  if (!END.test(added)) return { data: [], rest: { text: begun.text + chunk, seam: added.slice(-SEAM) } }
-  const blocks = (begun.text + chunk).split(END)
-  const text = blocks.pop()!
-  const data = blocks.map(block => block.split(/\r?\n/).filter(line => line.startsWith('data:')).map(line => line.slice(5).trimStart()).join('\n'))
-  return { data: data.filter(one => one !== ''), rest: { text, seam: text.slice(-SEAM) } }
+  const { data, rest } = takeAll(begun, chunk)
+  return { data: data.filter(one => one !== ''), rest }
 }

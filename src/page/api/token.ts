@@ -1,4 +1,5 @@
 /** Tokens of a registry's token service, where this page may ask it: under a strict policy, only on its own origin. */
+import { CATALOG_SCOPE } from '../../interface/challenge.js'
 import type { Challenge } from './challenge.js'
 
 type Bearer = Extract<Challenge, { scheme: 'bearer' }>
@@ -11,15 +12,13 @@ export function isReachable ({ realm }: Bearer): boolean {
   return URL.canParse(realm, document.baseURI) && new URL(realm, document.baseURI).origin === location.origin
 }
 
-/** For all repositories' names: most services give it to some users alone, and others an answer without it, or none at all. */
-const CATALOG = 'registry:catalog:*'
-
 /**
  * A token for these scopes, and for the catalog where the service gives that.
  * @throws NoToken
  */
 export async function fetchToken (bearer: Bearer, scopes: readonly string[], basic: string): Promise<string> {
-  const first = await ask(bearer, [...scopes, CATALOG], basic)
+  // Most services give the catalog to some users alone, and others an answer without it, or none at all.
+  const first = await ask(bearer, [...scopes, CATALOG_SCOPE], basic)
   const answer = first.ok || first.status === 401 ? first : await ask(bearer, scopes, basic)
   if (answer.status === 401) throw new NoToken('User or password is wrong.')
   const body = answer.ok ? await answer.json() as { token?: string, access_token?: string } : {}

@@ -1,5 +1,5 @@
 /** What a deletion would free, and what it would leave: the parts of the picture, from a receipt. Pure. */
-import type { Kept, Receipt } from '../api/types.js'
+import type { Kept, Receipt } from '../../interface/jobs.js'
 
 /** `freed` goes (into the trash, where that is kept); `shared` stays because other repositories use it; `kept` because other tags here do. */
 export type PartKind = 'freed' | 'shared' | 'kept'

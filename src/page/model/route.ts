@@ -1,5 +1,5 @@
 /** Where in the page somebody is: the part of the address after `#`. Pure. */
-import { isRepositoryName } from './name.js'
+import { parseRepositoryName } from '../../oci/name.js'
 
 export type Route =
   | { readonly view: 'repositories' }
@@ -18,7 +18,7 @@ export function parseRoute (hash: string): Route {
   const [head = '', ...rest] = path.split('/')
   const below = rest.join('/')
   const name = decode(below)
-  if (head === 'repositories' && isRepositoryName(name)) return { view: 'repository', name }
+  if (head === 'repositories' && parseRepositoryName(name) !== undefined) return { view: 'repository', name }
   if (head === 'jobs' && below !== '') return { view: 'job', id: decode(below) }
   if (head === 'jobs' || head === 'trash' || head === 'disk') return { view: head }
   return { view: 'repositories' }

@@ -1,5 +1,5 @@
 /** What the trash keeps, and what of it can be listed. Pure. */
-import type { Job } from '../api/types.js'
+import type { Job } from '../../interface/jobs.js'
 import { count } from './format.js'
 
 /** Those of the jobs that can still be undone. */

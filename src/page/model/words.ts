@@ -1,5 +1,6 @@
 /** Jobs and refusals in plain words. Pure. */
-import type { ErrorEntry, Job, Target } from '../api/types.js'
+import { hasEnded, type Job, type Target } from '../../interface/jobs.js'
+import type { ErrorEntry } from '../api/types.js'
 import { count, formatBytes } from './format.js'
 
 /** What a deletion is about, as a title. */
@@ -34,9 +35,6 @@ export const PHASES: ReadonlyArray<readonly [phase: string, words: string]> = [
 
 /** How far along a job is, from 0 to 1. */
 export const progressOf = ({ phase }: Job): number => Math.max(0, PHASES.findIndex(([name]) => name === phase)) / (PHASES.length - 1)
-
-/** Whether nothing more will happen to it. */
-export const hasEnded = ({ state, nextAttemptAt }: Job): boolean => state === 'done' || state === 'cancelled' || (state === 'failed' && nextAttemptAt === undefined)
 
 /** Whether it can be put back. */
 export const canUndo = (job: Job): boolean => job.kind !== 'undo' && job.trash?.state === 'kept' && hasEnded(job)

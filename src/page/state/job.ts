@@ -1,8 +1,8 @@
 /** A job as it goes on: read from its events, and taken up again when the connection breaks. */
 import { useEffect, useState } from 'preact/hooks'
-import type { Job } from '../api/types.js'
+import type { Job } from '../../interface/jobs.js'
 import { Refusal } from '../api/client.js'
-import { hasEnded } from '../model/words.js'
+import { hasEnded } from '../../interface/jobs.js'
 import { useServices } from './services.js'
 
 /** How long to wait before asking again, milliseconds. */

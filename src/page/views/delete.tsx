@@ -1,7 +1,8 @@
 /** A deletion: what it would free, the confirmation, and how it goes. */
 import { h, Fragment, type TargetedSubmitEvent } from 'preact'
 import { useState } from 'preact/hooks'
-import type { Job, Receipt, Repositories } from '../api/types.js'
+import type { RepositoryPage } from '../../interface/catalog.js'
+import type { Job, Receipt } from '../../interface/jobs.js'
 import { count } from '../model/format.js'
 import { deletionPath, type Doomed } from '../model/paths.js'
 import { useLoad } from '../state/load.js'
@@ -77,7 +78,7 @@ function Rehearsed ({ receipt, repository }: { readonly receipt: Receipt, readon
 /** Offers to take the repositories below this one along, where there are any. */
 function Below ({ name, recursive, onChange }: { readonly name: string, readonly recursive: boolean, readonly onChange: (recursive: boolean) => void }) {
   const { client } = useServices()
-  const { value } = useLoad(async signal => await client.json<Repositories>('GET', `v1/repositories${queryOf({ prefix: `${name}/`, n: 1 })}`, signal), [name])
+  const { value } = useLoad(async signal => await client.json<RepositoryPage>('GET', `v1/repositories${queryOf({ prefix: `${name}/`, n: 1 })}`, signal), [name])
   if (value === undefined || value.repositories.length === 0) return <Fragment />
   return <label class='check'><input type='checkbox' checked={recursive} onChange={event => { onChange(event.currentTarget.checked) }} />Also the repositories below it, {name}/…</label>
 }

@@ -1,7 +1,8 @@
 /** What is stored, what of it is used, and how that went over time. */
 import { h, Fragment } from 'preact'
 import { useState } from 'preact/hooks'
-import type { Job, Usage } from '../api/types.js'
+import type { Usage } from '../../interface/catalog.js'
+import type { Job } from '../../interface/jobs.js'
 import { count, formatBytes } from '../model/format.js'
 import { useLoad } from '../state/load.js'
 import { useServices } from '../state/services.js'

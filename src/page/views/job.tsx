@@ -1,7 +1,7 @@
 /** One job: how it goes, what it removed, and what it left. */
 import { h, Fragment } from 'preact'
 import { useState } from 'preact/hooks'
-import type { Job } from '../api/types.js'
+import type { Job } from '../../interface/jobs.js'
 import { hrefOf } from '../model/route.js'
 import { jobTitle } from '../model/words.js'
 import { Ago, Fact, Title } from './parts.js'

@@ -1,9 +1,11 @@
 /** The jobs, the newest first, as they go on. */
 import { h, Fragment } from 'preact'
 import { useState } from 'preact/hooks'
-import type { Job, Jobs, JobState } from '../api/types.js'
+import type { Job, JobState } from '../../interface/jobs.js'
+import type { Jobs } from '../api/types.js'
 import { hrefOf } from '../model/route.js'
-import { hasEnded, jobTitle, outcomeWords, progressOf } from '../model/words.js'
+import { hasEnded } from '../../interface/jobs.js'
+import { jobTitle, outcomeWords, progressOf } from '../model/words.js'
 import { useLoad } from '../state/load.js'
 import { queryOf } from '../state/pages.js'
 import { useServices } from '../state/services.js'

@@ -1,6 +1,6 @@
 /** What a deletion frees and what it leaves: a bar of its blobs, and the same in words. */
 import { h, Fragment } from 'preact'
-import type { Receipt } from '../api/types.js'
+import type { Receipt } from '../../interface/jobs.js'
 import { formatBytes } from '../model/format.js'
 import { hrefOf } from '../model/route.js'
 import { keepersOf, partsOf, type Part, type PartKind } from '../model/preview.js'

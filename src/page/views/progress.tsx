@@ -1,9 +1,10 @@
 /** A job as it goes on, what came of it, and the way back. */
 import { h, Fragment } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import type { Job } from '../api/types.js'
+import type { Job } from '../../interface/jobs.js'
 import { hrefOf } from '../model/route.js'
-import { canUndo, cancelWords, hasEnded, outcomeWords, progressOf } from '../model/words.js'
+import { hasEnded } from '../../interface/jobs.js'
+import { canUndo, cancelWords, outcomeWords, progressOf } from '../model/words.js'
 import { useJob } from '../state/job.js'
 import { useServices } from '../state/services.js'
 import { Ago, Problem } from './parts.js'

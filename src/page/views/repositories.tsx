@@ -1,7 +1,7 @@
 /** All repositories, searched, sorted and paged. */
 import { h, Fragment } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import type { Repositories, Repository } from '../api/types.js'
+import type { RepositoryPage, Repository } from '../../interface/catalog.js'
 import { count, formatBytes } from '../model/format.js'
 import { hrefOf } from '../model/route.js'
 import { searchGlob } from '../model/search.js'
@@ -27,7 +27,7 @@ export function RepositoriesView ({ list, onList }: { readonly list: ListState, 
   const { client, announce } = useServices()
   const { typed, sort, lasts } = list
   const query = queryOf({ match: searchGlob(typed.toLowerCase()), n: ROWS, sort, last: lasts.at(-1) })
-  const { value, problem, reload } = useLoad(async signal => await client.json<Repositories>('GET', `v1/repositories${query}`, signal), [query], ({ complete }) => complete ? undefined : SOON)
+  const { value, problem, reload } = useLoad(async signal => await client.json<RepositoryPage>('GET', `v1/repositories${query}`, signal), [query], ({ complete }) => complete ? undefined : SOON)
   const [searched, setSearched] = useState(false)
   useEffect(() => { if (searched && value !== undefined) announce(`${count(value.repositories.length, 'repository', 'repositories')} shown`) }, [value])
   return (

@@ -1,7 +1,8 @@
 /** One repository: its tags, what shares with it, and its deletion. */
 import { h, Fragment } from 'preact'
 import { useState } from 'preact/hooks'
-import type { Repository, Shares } from '../api/types.js'
+import type { Repository } from '../../interface/catalog.js'
+import type { Shares } from '../api/types.js'
 import { count, formatBytes } from '../model/format.js'
 import { repositoryPath, type Doomed } from '../model/paths.js'
 import { hrefOf } from '../model/route.js'

@@ -1,7 +1,7 @@
 /** The tags of a repository, searched and paged. */
 import { h, Fragment } from 'preact'
 import { useState } from 'preact/hooks'
-import type { Tag, Tags } from '../api/types.js'
+import type { Tag, TagPage } from '../../interface/catalog.js'
 import { formatBytes, shortDigest } from '../model/format.js'
 import { repositoryPath } from '../model/paths.js'
 import { searchGlob } from '../model/search.js'
@@ -18,7 +18,7 @@ export function TagList ({ name, version, onDelete }: { readonly name: string, r
   const { client } = useServices()
   const [list, setList] = useState({ ...FIRST_PAGE, typed: '' })
   const query = queryOf({ match: searchGlob(list.typed), n: ROWS, last: list.lasts.at(-1) })
-  const { value, problem, reload } = useLoad(async signal => await client.json<Tags>('GET', `${repositoryPath(name)}/tags${query}`, signal), [name, query, version], ({ complete }) => complete ? undefined : SOON)
+  const { value, problem, reload } = useLoad(async signal => await client.json<TagPage>('GET', `${repositoryPath(name)}/tags${query}`, signal), [name, query, version], ({ complete }) => complete ? undefined : SOON)
   return (
     <section aria-labelledby='tags'>
       <h2 id='tags'>Tags</h2>

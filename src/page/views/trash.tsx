@@ -1,7 +1,8 @@
 /** What can still be undone. */
 import { h, Fragment } from 'preact'
 import { useState } from 'preact/hooks'
-import type { Job, Jobs, Status } from '../api/types.js'
+import type { Job } from '../../interface/jobs.js'
+import type { Jobs, Status } from '../api/types.js'
 import { count, formatBytes } from '../model/format.js'
 import { hrefOf } from '../model/route.js'
 import { keptOf, unlistedWords } from '../model/trash.js'
