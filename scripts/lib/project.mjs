@@ -7,9 +7,7 @@ import { root, say, show } from './run.mjs'
 export async function installDependencies () {
   if (areInstalled()) return
   say('Installing dependencies (npm ci)…')
-  const npm = process.env.npm_execpath
-  const done = npm === undefined ? await show('npm', ['ci']) : await show(process.execPath, [npm, 'ci'])
-  if (!done) fail('npm ci failed: see above; it needs the network once.')
+  if (!await npm('ci')) fail('npm ci failed: see above; it needs the network once.')
 }
 
 /** Compiles src/ to dist/ when dist/ is missing or older. Exits when that fails. */
@@ -19,10 +17,14 @@ export async function build () {
   const newest = Math.max(...[...sources, join(root, 'tsconfig.json'), join(root, 'tsconfig.build.json')].map(modified))
   if (built > newest) return
   say('Building…')
-  const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
-  // The page first: what dist/main.js is older than is built again.
-  const steps = [[compiler, '-p', 'src/page'], [join(root, 'scripts', 'build-page.mjs')], [compiler, '-p', 'tsconfig.build.json', '--noEmitOnError']]
-  for (const step of steps) if (!await show(process.execPath, step)) fail('The build failed: see above.')
+  // It writes dist/main.js last: what that is older than is built again.
+  if (!await npm('run', '--silent', 'build')) fail('The build failed: see above.')
+}
+
+/** Runs npm; the one that runs this script, where it does. */
+async function npm (...args) {
+  const path = process.env.npm_execpath
+  return path === undefined ? await show('npm', args) : await show(process.execPath, [path, ...args])
 }
 
 function areInstalled () {

@@ -96,8 +96,8 @@ const roomOf = (file: string): string => file.includes('/') ? file.slice(0, file
 const files = await sourceFiles()
 const imports = (await Promise.all(files.map(async path => importsOf(path, await readFile(path, 'utf8'))))).flat()
 const known = new Set(files.map(path => relative(SOURCE, path)))
-/** The source of a module; of what the build copies beside the page's, its types. */
-const sourceOf = (module: string): string => ['.ts', '.tsx', '.d.ts'].map(ending => module.replace(/\.js$/, ending)).find(file => known.has(file)) ?? module
+/** The source of a module. */
+const sourceOf = (module: string): string => ['.ts', '.tsx'].map(ending => module.replace(/\.js$/, ending)).find(file => known.has(file)) ?? module
 const within = imports.filter(({ module }) => module.startsWith('.')).map(one => ({ ...one, target: sourceOf(relative(SOURCE, join(SOURCE, dirname(one.file), one.module))) }))
 const importersOf = (...modules: string[]): string[] => [...new Set(imports.filter(({ module }) => modules.includes(module)).map(({ file }) => file))].sort()
 
