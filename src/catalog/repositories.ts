@@ -3,7 +3,7 @@ import type { Repository } from '../interface/catalog.js'
 import type { Digest } from '../oci/digest.js'
 import type { RepositoryName, Tag } from '../oci/name.js'
 import type { ReferenceIndex } from '../references/index.js'
-import type { Measure } from './measure.js'
+import type { Allowance, Measure } from './measure.js'
 import type { TagTimesReader } from './tag-times.js'
 
 /** As the interface answers it. */
@@ -54,13 +54,16 @@ export class Repositories {
     return names
   }
 
+  /** What may be spent on measuring, for one answer with some summaries. */
+  allowance (): Allowance { return this.parts.measure.allowance() }
+
   /** `undefined` where there is no such repository. */
-  async summary (name: RepositoryName): Promise<RepositorySummary | undefined> {
+  async summary (name: RepositoryName, allowance: Allowance): Promise<RepositorySummary | undefined> {
     const { index, tagTimes, measure, lastPull } = this.parts
     const times = await tagTimes.of(name)
     if (times === undefined) return undefined
-    const { manifests, bytes, ownBytes } = await measure.weigh(() => index.weights.repository(name) ?? { manifests: 0, bytes: 0, ownBytes: 0, unmeasured: [] })
-    return { name, tags: times.tags, manifests, bytes, ownBytes, pushedAt: isoTime(times.pushedAt), pulledAt: isoTime(lastPull(name)) }
+    const { manifests, bytes, ownBytes, measured } = await measure.weigh(() => index.weights.repository(name) ?? { manifests: 0, bytes: 0, ownBytes: 0, unmeasured: [] }, allowance)
+    return { name, tags: times.tags, manifests, bytes, ownBytes, measured, pushedAt: isoTime(times.pushedAt), pulledAt: isoTime(lastPull(name)) }
   }
 
   /** What it has in common with others, those first with which it has most. */

@@ -9,7 +9,7 @@ import type { ReferenceIndex } from '../references/index.js'
 import { damageText, type RepositoryState } from '../storage/state.js'
 import * as paths from '../storage/paths.js'
 import type { Images } from './images.js'
-import type { Measure } from './measure.js'
+import type { Allowance, Measure } from './measure.js'
 import { isoTime, type LastPull } from './repositories.js'
 
 export interface TagSummary {
@@ -26,6 +26,8 @@ export interface TagSummary {
   readonly bytes: number
   /** What only this tag holds: what its deletion frees. Bytes. */
   readonly ownBytes: number
+  /** Whether all sizes are known: otherwise the bytes are too few. */
+  readonly measured: boolean
   /** Why it cannot be understood. */
   readonly problem?: string
 }
@@ -46,24 +48,25 @@ export class Tags {
   async list (repository: RepositoryName): Promise<{ readonly names: readonly Tag[], summary (tag: Tag): Promise<TagSummary> } | undefined> {
     const state = await this.parts.states.repository(repository)
     if (!state.hasManifests) return undefined
+    const allowance = this.parts.measure.allowance()
     return {
       names: [...state.tags.keys()].sort(),
       summary: async tag => {
       // Each takes as long as there are manifests: pushes and pulls have their turn in between.
         await setImmediate()
-        return await this.#summary(state, tag)
+        return await this.#summary(state, tag, allowance)
       }
     }
   }
 
-  async #summary (state: RepositoryState, tag: Tag): Promise<TagSummary> {
+  async #summary (state: RepositoryState, tag: Tag, allowance: Allowance): Promise<TagSummary> {
     const { index, images, measure, planOptions, lastPull } = this.parts
     const { current, modifiedAt } = state.tags.get(tag)!
     const times = { pushedAt: isoTime(modifiedAt), pulledAt: isoTime(lastPull(state.name, tag)) }
     const all = closure(state, pointedTo(state.tags.get(tag)!))
     const planned = plan(state, { type: 'tag', repository: state.name, tag }, planOptions(state.name))
     const own = planned.outcome === 'planned' ? planned.plan.manifests : []
-    const { bytes, ownBytes } = await measure.weigh(() => index.weights.manifests(state.name, all, own))
+    const { bytes, ownBytes, measured } = await measure.weigh(() => index.weights.manifests(state.name, all, own), allowance)
     const facts = current === undefined ? undefined : await images.facts(current)
     const problem = problemOf(state, tag, current, facts !== undefined)
     return {
@@ -75,6 +78,7 @@ export class Tags {
       ...times,
       bytes,
       ownBytes,
+      measured,
       ...problem === undefined ? {} : { problem }
     }
   }

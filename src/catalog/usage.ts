@@ -24,6 +24,8 @@ export interface UsageReport {
   /** When `single`, `garbage` and `uploads` were measured, ISO 8601; `null`: not yet. */
   readonly measuredAt: string | null
   readonly measuring: boolean
+  /** Whether the sizes of all that is used are known: otherwise the bytes are too few. */
+  readonly measured: boolean
   /** Whether all that is linked is known. */
   readonly complete: boolean
 }
@@ -51,7 +53,7 @@ export class Usage {
   #inventory: { readonly found: Inventory, readonly at: string } | undefined
   #measuring: Promise<void> | undefined
   #isStale = false
-  #totals: Promise<Totals> | undefined
+  #totals: Promise<Totals & { readonly measured: boolean }> | undefined
   #timer: NodeJS.Timeout | undefined
 
   constructor (private readonly parts: UsageParts) {
@@ -83,10 +85,10 @@ export class Usage {
 
   async report (): Promise<UsageReport> {
     const { index, reader, trash } = this.parts
-    const [{ used, shared }, disk] = await Promise.all([this.#total(), roomOf(reader.root)])
+    const [{ used, shared, measured }, disk] = await Promise.all([this.#total(), roomOf(reader.root)])
     const { single, garbage, uploads } = this.#inventory?.found ?? NOTHING
     const stored = { blobs: used.blobs + garbage.blobs, bytes: used.bytes + garbage.bytes }
-    return { stored, used, shared, single, garbage, uploads, trash: trash.stats, disk: disk === undefined ? null : { totalBytes: disk.bytes, freeBytes: disk.availableBytes }, measuredAt: this.#inventory?.at ?? null, measuring: this.#measuring !== undefined, complete: index.isComplete }
+    return { stored, used, shared, single, garbage, uploads, trash: trash.stats, disk: disk === undefined ? null : { totalBytes: disk.bytes, freeBytes: disk.availableBytes }, measuredAt: this.#inventory?.at ?? null, measuring: this.#measuring !== undefined, measured, complete: index.isComplete }
   }
 
   /** Waits until nothing is measured any more. */
@@ -122,12 +124,9 @@ export class Usage {
   }
 
   /** All who ask at once get the same answer. */
-  async #total (): Promise<Totals> {
+  async #total (): Promise<Totals & { readonly measured: boolean }> {
     const { index, measure } = this.parts
-    this.#totals ??= (async () => {
-      const totals = await index.weights.totals()
-      return totals.unmeasured.length > 0 && this.#measuring === undefined && await measure.take(totals.unmeasured) ? await index.weights.totals() : totals
-    })().finally(() => { this.#totals = undefined })
+    this.#totals ??= measure.weigh(async () => await index.weights.totals(), measure.allowance()).finally(() => { this.#totals = undefined })
     return await this.#totals
   }
 

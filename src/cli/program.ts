@@ -68,7 +68,7 @@ function createProgram (world: World, handed: Handed, done: (code: ExitCode) => 
     .option('--match <glob>', 'only those that match').addOption(new Option('--sort <by>', 'by name, or the largest first').choices(['name', 'bytes'])).option('-q, --quiet', 'names only'), listRepositories, 'gate')
   client(command('tags', 'list the tags of a repository, with what each one holds').argument('<repository>')
     .option('--match <glob>', 'only those that match').option('--no-trunc', 'digests whole').option('-q, --quiet', 'names only'), listTags, 'gate')
-  client(command('df', 'show what is stored, shared, garbage, and in the trash'), async (_options, session) => await showUsage(session), 'gate')
+  client(command('df', 'show what is stored, shared, garbage, and in the trash').option('--wait', 'until everything is measured'), showUsage, 'gate')
   client(command('rm', 'delete tags, manifests and repositories').argument('[reference...]', 'REPOSITORY, REPOSITORY:TAG or REPOSITORY@DIGEST; * ** and ? in names and tags')
     .option('--recursive', 'also the repositories below').option('--all-tags', 'every tag of the repository').option('--all', 'every repository')
     .option('--dry-run', 'show what would go, and delete nothing').option('-y, --yes', 'do not ask').option('--wait', 'until the room is there'), remove, 'gate')

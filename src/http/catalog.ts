@@ -14,7 +14,7 @@ import { queryOf } from './url.js'
 export interface CatalogRoutes {
   readonly access: Pick<Access, 'sees' | 'seesAll'>
   readonly catalog: {
-    readonly repositories: Pick<Repositories, 'isComplete' | 'byName' | 'bySize' | 'summary' | 'shares'>
+    readonly repositories: Pick<Repositories, 'isComplete' | 'byName' | 'bySize' | 'allowance' | 'summary' | 'shares'>
     readonly tags: Pick<Tags, 'list'>
     readonly usage: Pick<Usage, 'report'>
     readonly history: Pick<History, 'samples'>
@@ -52,12 +52,13 @@ async function pageOf (request: FastifyRequest, { count, last, isWanted, sort }:
   const names = after(isSorted ? repositories.byName() : await repositories.bySize(), last, isSorted)
   const seesAll = await access.seesAll(names, caller, { each: false })
   const found: RepositorySummary[] = []
+  const allowance = repositories.allowance()
   let [at, asked, lastShown] = [0, 0, undefined as string | undefined]
   while (at < names.length && found.length < count && asked < ASKED_MAXIMUM) {
     const some: RepositoryName[] = []
     for (; at < names.length && some.length < Math.min(ASKED_AT_ONCE, count - found.length); at++) if (isWanted(names[at]!)) some.push(names[at]!)
     if (!seesAll) asked += some.length
-    const summaries = await Promise.all(some.map(async name => seesAll || await access.sees([name], caller) ? await repositories.summary(name) : undefined))
+    const summaries = await Promise.all(some.map(async name => seesAll || await access.sees([name], caller) ? await repositories.summary(name, allowance) : undefined))
     found.push(...summaries.filter(summary => summary !== undefined))
     lastShown = names[at - 1]
   }
@@ -71,7 +72,7 @@ async function oneOf (request: FastifyRequest, { access, catalog: { repositories
   if (name === undefined) throw nameInvalid('it does not follow the grammar of the OCI distribution-spec')
   const query = parsePage(queryOf(request.raw.url!))
   // What somebody may not see is not told apart from what does not exist.
-  const summary = await access.sees([name], callerOf(request)) ? await repositories.summary(name) : undefined
+  const summary = await access.sees([name], callerOf(request)) ? await repositories.summary(name, repositories.allowance()) : undefined
   if (summary === undefined) throw nameUnknown(name)
   if (view === undefined) return summary
   if (view === 'tags') return await tagsOf(name, query, tags, repositories.isComplete)

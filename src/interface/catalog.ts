@@ -8,6 +8,8 @@ export interface Repository {
   readonly bytes: number
   /** Those that no other repository uses: what its deletion would free. */
   readonly ownBytes: number
+  /** `false` while sizes are being measured for the first time: then both are too small. */
+  readonly measured: boolean
   /** When a tag was pushed last. */
   readonly pushedAt: string | null
   /** When it was pulled last, as far as that was seen. */
@@ -26,6 +28,8 @@ export interface Tag {
   readonly bytes?: number
   /** What only this tag holds: what its deletion would free. */
   readonly ownBytes?: number
+  /** As of a repository. */
+  readonly measured?: boolean
   /** Why it cannot be read. */
   readonly problem?: string
 }
@@ -53,7 +57,10 @@ export interface Usage {
   readonly uploads: { readonly count: number, readonly bytes: number }
   /** `null` where the file system does not say. */
   readonly disk: { readonly totalBytes: number, readonly freeBytes: number } | null
+  /** When what no tag, and what only one tag holds was measured; `null`: not yet. */
   readonly measuredAt: string | null
   readonly measuring: boolean
+  /** `false` while sizes are being measured for the first time: then the others are too small, too. */
+  readonly measured: boolean
   readonly complete: boolean
 }

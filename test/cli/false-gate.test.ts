@@ -15,7 +15,7 @@ const JOB = { id: '1-1', kind: 'delete', target: { type: 'tag', repository: 'app
 function answer (method: string, path: string): object | undefined {
   if (path.includes('dry-run=true')) return { receipt: RECEIPT, repositories: [{ repository: EVIL, tags: [{ tag: 'v1', action: 'delete', rule: EVIL, reason: EVIL }], untagged: [] }] }
   if (path.startsWith('/delgate/v1/repositories/app/tags')) return { repository: 'app', tags: [{ tag: `v1${EVIL}`, digest: EVIL, ownBytes: 1 }, { tag: 'v2', ownBytes: 1 }], complete: true }
-  if (path.startsWith('/delgate/v1/repositories')) return { repositories: ['app', '$(touch x)', '`touch x`', `app${EVIL}`].map(name => ({ name, tags: 1, bytes: 1, ownBytes: 1, pushedAt: null, pulledAt: null })), complete: true }
+  if (path.startsWith('/delgate/v1/repositories')) return { repositories: ['app', '$(touch x)', '`touch x`', `app${EVIL}`].map(name => ({ name, tags: 1, bytes: 1, ownBytes: 1, pushedAt: null, pulledAt: null, measured: true })), complete: true }
   if (path.startsWith('/v2/_catalog')) return { repositories: [EVIL] }
   if (path === '/delgate/v1/jobs?limit=100') return { jobs: [JOB], total: 1 }
   return method === 'DELETE' || path.startsWith('/delgate/v1/jobs/') || path === '/delgate/v1/retention/runs' || path === '/delgate/v1/collections' ? JOB : undefined
@@ -53,7 +53,7 @@ t.test('for scripts there are only names', async t => {
 })
 
 /** A catalog of repositories with these names. */
-const listing = (names: readonly string[], complete = true): object => ({ repositories: names.map(name => ({ name, tags: 1, bytes: 1, ownBytes: 1, pushedAt: null, pulledAt: null })), complete })
+const listing = (names: readonly string[], complete = true, measured = true): object => ({ repositories: names.map(name => ({ name, tags: 1, bytes: 1, ownBytes: 1, pushedAt: null, pulledAt: null, measured })), complete })
 const deleted = ({ asked }: FalseGate): string[] => asked.filter(one => one.startsWith('DELETE'))
 
 t.test('a glob waits for a gate that does not know all yet', async t => {
@@ -96,11 +96,32 @@ t.test('what is asked says what goes, and whether it was tried', async t => {
   t.same(deleted(many), [])
 })
 
-t.test('df does not wait for a gate that does not measure', async t => {
-  const nothing = { blobs: 0, bytes: 0 }
-  const gate = await startFalseGate(t, () => ({ stored: nothing, used: nothing, shared: nothing, single: nothing, garbage: nothing, trash: { jobs: 0, bytes: 0 }, uploads: { count: 0, bytes: 0 }, disk: null, measuredAt: null, measuring: false, complete: true }))
-  const { code, stdout, stderr } = await cli(['df', '--url', gate.url])
+const NOTHING = { blobs: 0, bytes: 0 }
+const USAGE = { stored: NOTHING, used: NOTHING, shared: NOTHING, single: NOTHING, garbage: NOTHING, trash: { jobs: 0, bytes: 0 }, uploads: { count: 0, bytes: 0 }, disk: null, measuredAt: null, measuring: false, measured: true, complete: true }
+
+t.test('df --wait does not wait for a gate that does not measure', async t => {
+  const gate = await startFalseGate(t, () => USAGE)
+  const { code, stdout, stderr } = await cli(['df', '--wait', '--url', gate.url])
   t.equal(code, 1)
   t.equal(stdout, '')
   t.match(stderr, /^delgate: the gate has not measured what is stored.*\n$/)
+})
+
+t.test('what is not measured yet is shown as far as it is known, and said to be too small', async t => {
+  const used = { blobs: 2, bytes: 1000 }
+  let looks = 0
+  const gate = await startFalseGate(t, (_method, path) => {
+    if (path.startsWith('/delgate/v1/repositories')) return listing(['app'], true, false)
+    return { ...USAGE, stored: used, used, measuring: true, measured: false, ...++looks > 3 ? { measuredAt: '2026-01-01T00:00:00Z', measured: true, measuring: false } : {} }
+  })
+  const early = await cli(['df', '--url', gate.url])
+  t.equal(early.code, 0)
+  t.match(early.stdout, /^used +2 blobs +1\.0 kB [^]*^garbage +- +- +not measured yet$/m)
+  t.equal(early.stderr, 'the gate still measures what is stored: the sizes are too small; delgate df --wait waits until it has\n')
+  const ls = await cli(['ls', '--url', gate.url])
+  t.match(ls.stdout, /^app +1 /m)
+  t.equal(ls.stderr, 'the gate still measures what is stored: the sizes are too small\n')
+  const waited = await cli(['df', '--wait', '--url', gate.url])
+  t.match(waited.stdout, /^garbage +0 blobs +0 B[^]*^measured \d+ d ago$/m)
+  t.notMatch(waited.stderr, /too small/)
 })

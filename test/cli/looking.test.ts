@@ -56,7 +56,7 @@ for (const way of WAYS) {
     const { tags: listed } = await cliJson<{ tags: Array<{ tag: string, digest: string }> }>(['tags', 'team/app', ...flags], { env })
     t.same(listed.map(({ tag, digest }) => [tag, digest]), [['multi', platforms.digest], ['v1', one.digest]])
 
-    const df = await must('df')
+    const df = await must('df', '--wait')
     for (const word of ['stored', 'used', 'shared', 'own', 'garbage', 'trash', 'uploads']) t.match(df, new RegExp(`^ *${word} +\\d+ `, 'm'))
     const usage = await cliJson<{ shared: { blobs: number, bytes: number }, used: { blobs: number } }>(['df', ...flags], { env })
     t.equal(usage.shared.blobs, 4, 'one image in both repositories')

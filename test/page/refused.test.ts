@@ -129,6 +129,24 @@ await inBrowser(t, 'tokens of the page\'s own origin: a login gets them, and mor
   t.same(page.complaints, [])
 }, { needs: ['openssl'] })
 
+await inBrowser(t, 'sizes that are not known yet are said to be too small, until they are known', async (t, browser, tool) => {
+  const gate = await startGate(t, tool)
+  await push(gate.url, 'team/app', '1', await image('measured'))
+  const page = await visit(browser, `${gate.url}/delgate/#/jobs`)
+  let isMeasured = false
+  await page.route('**/v1/repositories?**', async route => {
+    const response = await route.fetch()
+    const answer = await response.json() as { repositories: object[] }
+    await route.fulfill({ response, json: isMeasured ? answer : { ...answer, repositories: answer.repositories.map(one => ({ ...one, measured: false })) } })
+  })
+  await page.evaluate("location.hash = '#/'")
+  await sees(page, page.getByText('Delgate still measures what is stored.'))
+  await sees(page, page.getByRole('link', { name: 'team/app' }))
+  isMeasured = true
+  await page.getByText('Delgate still measures what is stored.').waitFor({ state: 'detached' })
+  t.same(page.complaints, [])
+})
+
 await inBrowser(t, 'a network that breaks off what is asked is not the end; one that stays away is told', async (t, browser, tool) => {
   const gate = await startGate(t, tool)
   await push(gate.url, 'team/app', '1', await image('network'))

@@ -15,7 +15,7 @@ import { eachRegistry } from '../support/tools.js'
 interface Repository { readonly name: string, readonly tags: number, readonly manifests: number, readonly bytes: number, readonly ownBytes: number, readonly pushedAt: string | null, readonly pulledAt: string | null }
 interface Tag { readonly tag: string, readonly digest?: string, readonly platforms: readonly string[], readonly createdAt: string | null, readonly pushedAt: string, readonly bytes: number, readonly ownBytes: number, readonly problem?: string }
 interface Extent { readonly blobs: number, readonly bytes: number }
-interface Usage { readonly stored: Extent, readonly used: Extent, readonly shared: Extent, readonly single: Extent, readonly garbage: Extent, readonly uploads: { readonly count: number, readonly bytes: number }, readonly disk: { readonly totalBytes: number, readonly freeBytes: number }, readonly measuredAt: string | null, readonly complete: boolean }
+interface Usage { readonly stored: Extent, readonly used: Extent, readonly shared: Extent, readonly single: Extent, readonly garbage: Extent, readonly uploads: { readonly count: number, readonly bytes: number }, readonly disk: { readonly totalBytes: number, readonly freeBytes: number }, readonly measuredAt: string | null, readonly measured: boolean, readonly complete: boolean }
 interface Page { readonly repositories: readonly Repository[], readonly next?: string, readonly complete: boolean }
 
 const get = async <T>(gate: Gate, path: string, headers = {}): Promise<T> => json<T>(expectStatus(await request(gate.url, 'GET', `/delgate/v1/${path}`, { headers }), 200, path))
@@ -25,7 +25,7 @@ const sizeOf = (...contents: Content[]): number => [...new Map(contents.flatMap(
 async function measured (gate: Gate, headers = {}): Promise<Usage> {
   return await until('the registry is measured', async () => {
     const usage = await get<Usage>(gate, 'usage', headers)
-    return usage.complete && usage.measuredAt !== null ? usage : undefined
+    return usage.complete && usage.measured && usage.measuredAt !== null ? usage : undefined
   })
 }
 
@@ -48,7 +48,7 @@ await eachRegistry(t, 'bytes are those on the disk, and own bytes are what a del
   await push(gate.url, 'team/base', 'v1', other)
   await measured(gate)
   const app = await get<Repository>(gate, 'repositories/team/app')
-  t.match(app, { name: 'team/app', tags: 4, manifests: 6, bytes: sizeOf(one, two, many), pulledAt: null })
+  t.match(app, { name: 'team/app', measured: true, tags: 4, manifests: 6, bytes: sizeOf(one, two, many), pulledAt: null })
   t.equal(app.ownBytes, app.bytes - base.bytes.length)
   t.ok(Math.abs(Date.parse(app.pushedAt!) - Date.now()) < 60_000)
   const usage = await get<Usage>(gate, 'usage')

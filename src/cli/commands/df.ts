@@ -6,7 +6,12 @@ import { paint, Table } from '../output.js'
 import { pause } from '../pause.js'
 import type { Session } from '../session.js'
 import { ago, bytes, count } from '../words.js'
-import { INCOMPLETE } from './ls.js'
+import { INCOMPLETE, UNMEASURED } from './ls.js'
+
+export interface DfOptions {
+  /** Until everything is measured. */
+  readonly wait?: boolean
+}
 
 const COLUMNS = [{ title: 'WHAT' }, { title: 'COUNT', right: true }, { title: 'SIZE', right: true }, { title: '' }]
 /** Between two looks at a gate that measures for the first time, milliseconds. */
@@ -14,36 +19,41 @@ const LOOK_MS = 500
 /** So often in a row a gate may be seen to know all that is stored, and not to measure it: it looks at the tags first. */
 const IDLE_LOOKS = 60
 
-export async function showUsage (session: Session): Promise<ExitCode> {
+export async function showUsage ({ wait = false }: DfOptions, session: Session): Promise<ExitCode> {
   const { output } = session
-  const usage = await measured(session)
+  const usage = wait ? await measured(session) : await lookAt(session)
   await output.document(usage)
   if (output.json) return EXIT.done
-  const { stored, used, shared, single, garbage, trash, uploads, disk } = usage
-  await new Table(output, COLUMNS).rows([
-    ['stored', count(stored.blobs, 'blob'), bytes(stored.bytes), ''],
+  const { stored, used, shared, single, garbage, trash, uploads, disk, measuredAt } = usage
+  const table = new Table(output, COLUMNS)
+  const once = (...cells: string[]): string[] => measuredAt === null ? [cells[0]!, '-', '-', 'not measured yet'] : cells
+  await table.rows([
+    ['stored', count(stored.blobs, 'blob'), bytes(stored.bytes), measuredAt === null ? 'and what nothing uses' : ''],
     ['used', count(used.blobs, 'blob'), bytes(used.bytes), 'by a manifest of any repository'],
     ['  shared', count(shared.blobs, 'blob'), bytes(shared.bytes), 'by several repositories'],
     ['  own', count(used.blobs - shared.blobs, 'blob'), bytes(used.bytes - shared.bytes), 'of one repository alone'],
-    ['single', count(single.blobs, 'blob'), bytes(single.bytes), 'held by one tag alone'],
-    ['garbage', count(garbage.blobs, 'blob'), bytes(garbage.bytes), garbage.bytes > 0 ? 'nothing uses it: delgate gc' : ''],
+    once('single', count(single.blobs, 'blob'), bytes(single.bytes), 'held by one tag alone'),
+    once('garbage', count(garbage.blobs, 'blob'), bytes(garbage.bytes), garbage.bytes > 0 ? 'nothing uses it: delgate gc' : ''),
     ['trash', count(trash.jobs, 'job'), bytes(trash.bytes), trash.jobs > 0 ? 'can be undone: delgate jobs' : ''],
-    ['uploads', count(uploads.count, 'upload'), bytes(uploads.bytes), ''],
+    once('uploads', count(uploads.count, 'upload'), bytes(uploads.bytes), ''),
     ...(disk === null ? [] : [['disk', '', bytes(disk.totalBytes), `${bytes(disk.freeBytes)} free`]])
   ])
-  await output.line(paint('dim', `measured ${ago(usage.measuredAt)} ago${usage.measuring ? '; it is being measured again' : ''}`))
+  if (measuredAt !== null) await output.line(paint('dim', `measured ${ago(measuredAt)} ago${usage.measuring ? '; it is being measured again' : ''}`))
   if (!usage.complete) output.note(INCOMPLETE)
+  else if (measuredAt === null || !usage.measured) output.note(`${UNMEASURED}; delgate df --wait waits until it has`)
   return EXIT.done
 }
 
+const lookAt = async ({ client }: Session): Promise<Usage> => await client.json<Usage>('GET', '/delgate/v1/usage', { scopes: [CATALOG_SCOPE] })
+
 /** The first measurement takes a while; later ones are at hand. */
-async function measured ({ client, output, signal }: Session): Promise<Usage> {
+async function measured (session: Session): Promise<Usage> {
   for (let idle = 0; ;) {
-    const usage = await client.json<Usage>('GET', '/delgate/v1/usage', { scopes: [CATALOG_SCOPE] })
-    if (usage.measuredAt !== null) return usage
+    const usage = await lookAt(session)
+    if (usage.measuredAt !== null && usage.measured) return usage
     idle = usage.complete && !usage.measuring ? idle + 1 : 0
     if (idle >= IDLE_LOOKS) throw new Failure(EXIT.failed, 'the gate has not measured what is stored, and does not do so now; try again later, its log says why')
-    output.progress('the gate measures what is stored')
-    await pause(LOOK_MS, signal)
+    session.output.progress('the gate measures what is stored')
+    await pause(LOOK_MS, session.signal)
   }
 }

@@ -6,7 +6,7 @@ import { JsonList, Table } from '../output.js'
 import { parseRepository } from '../reference.js'
 import type { Session } from '../session.js'
 import { ago, bytes, shortDigest } from '../words.js'
-import { INCOMPLETE } from './ls.js'
+import { noteSizes } from './ls.js'
 
 export interface TagsOptions {
   readonly match?: string
@@ -22,15 +22,16 @@ export async function listTags ({ match, trunc = true, quiet = false }: TagsOpti
   const table = new Table(output, COLUMNS)
   const list = new JsonList(output, 'tags')
   const row = (tag: Tag): string[] => [tag.tag, digestOf(tag, trunc), ago(tag.createdAt), ago(tag.pushedAt), ago(tag.pulledAt), sizeOf(tag.bytes), sizeOf(tag.ownBytes), tag.problem ?? tag.platforms?.join(', ') ?? '']
-  let complete = true
+  const known = { complete: true, measured: true }
   for await (const page of catalog.tags(repository, match)) {
-    complete = page.complete
+    known.complete = page.complete
+    known.measured &&= page.items.every(({ measured }) => measured !== false)
     if (output.json) await list.add(page.items)
     else if (quiet) await output.names(page.items.map(({ tag }) => tag), parseTag)
     else await table.rows(page.items.map(row))
   }
-  if (output.json) await list.end({ repository, complete })
-  if (!complete) output.note(INCOMPLETE)
+  if (output.json) await list.end({ repository, complete: known.complete })
+  noteSizes(output, known)
   return EXIT.done
 }
 

@@ -16,13 +16,13 @@ const LATER = 30_000
 
 export function DiskView () {
   const { client } = useServices()
-  const { value, problem, reload } = useLoad(async signal => await client.json<Usage>('GET', 'v1/usage', signal), [], ({ complete, measuring }) => complete && !measuring ? LATER : SOON)
+  const { value, problem, reload } = useLoad(async signal => await client.json<Usage>('GET', 'v1/usage', signal), [], ({ complete, measuring, measured }) => complete && measured && !measuring ? LATER : SOON)
   const [collecting, setCollecting] = useState(false)
   return (
     <Fragment>
       <div class='heading'><Title>Disk</Title><button type='button' onClick={() => { setCollecting(true) }}>Collect what nothing uses…</button></div>
       <Problem text={problem} onAgain={reload} />
-      <Incomplete complete={value?.complete} />
+      <Incomplete complete={value?.complete} measured={value?.measured} />
       {value === undefined ? <Fragment /> : <Use usage={value} />}
       <History />
       {collecting ? <CollectDialog onClose={() => { setCollecting(false); reload() }} /> : <Fragment />}

@@ -14,8 +14,9 @@ export function Problem ({ text, onAgain }: { readonly text: string | undefined,
 }
 
 /** The sizes are not yet what they will be. */
-export function Incomplete ({ complete }: { readonly complete: boolean | undefined }) {
-  if (complete !== false) return <Fragment />
+export function Incomplete ({ complete, measured }: { readonly complete?: boolean | undefined, readonly measured?: boolean | undefined }) {
+  if (complete !== false && measured !== false) return <Fragment />
+  if (complete !== false) return <p class='note' role='status'>Delgate still measures what is stored. Until it has, sizes are too small.</p>
   return <p class='note' role='status'>Delgate still reads what is stored. Until it has, sizes are too small and some tags may be missing.</p>
 }
 

@@ -21,7 +21,7 @@ export function RepositoryView ({ name }: { readonly name: string }) {
   const { value, problem, reload } = useLoad(async signal => {
     await client.session.about(name)
     return await client.json<Repository>('GET', repositoryPath(name), signal)
-  }, [name, version])
+  }, [name, version], ({ measured }) => measured ? undefined : SOON)
   return (
     <Fragment>
       <p class='back'><a href={hrefOf({ view: 'repositories' })}>← Repositories</a></p>
@@ -43,7 +43,7 @@ export function RepositoryView ({ name }: { readonly name: string }) {
           <Fragment>
             <Facts repository={value} />
             <TagList name={name} version={version} onDelete={tag => { setDoomed({ type: 'tag', repository: name, tag }) }} />
-            <SharesWith name={name} version={version} />
+            <SharesWith name={name} version={version} measured={value.measured} />
           </Fragment>
           )}
       {doomed === undefined ? <Fragment /> : <DeleteDialog doomed={doomed} onClose={changed => { setDoomed(undefined); if (changed) setVersion(version + 1) }} />}
@@ -63,9 +63,10 @@ function Facts ({ repository: { tags, manifests, bytes, ownBytes, pushedAt, pull
   )
 }
 
-function SharesWith ({ name, version }: { readonly name: string, readonly version: number }) {
+/** @param measured whether all sizes are known: once they are, it is asked again */
+function SharesWith ({ name, version, measured }: { readonly name: string, readonly version: number, readonly measured: boolean }) {
   const { client } = useServices()
-  const { value, problem, reload } = useLoad(async signal => await client.json<Shares & { complete?: boolean }>('GET', `${repositoryPath(name)}/shares`, signal), [name, version], ({ complete }) => complete === false ? SOON : undefined)
+  const { value, problem, reload } = useLoad(async signal => await client.json<Shares & { complete?: boolean }>('GET', `${repositoryPath(name)}/shares`, signal), [name, version, measured], ({ complete }) => complete === false ? SOON : undefined)
   const most = Math.max(1, ...value?.with.map(({ bytes }) => bytes) ?? [])
   return (
     <section aria-labelledby='shares'>
