@@ -90,7 +90,7 @@ function build (world: World): { app: FastifyInstance, routes: string[] } {
   }
   const access = { enter: async () => given(world.enter ?? allowed), delete: async () => given(world.delete ?? allowed), sees, seesAll: sees, isOpen: false }
   const catalog = {
-    repositories: { isComplete: true, byName: () => [APP], bySize: async () => [APP], summary: async () => ({ name: APP }), shares: () => [] },
+    repositories: { isComplete: true, byName: () => [APP], bySize: async () => [APP], allowance: () => ({ left: 0 }), summary: async () => ({ name: APP }), shares: () => [] },
     tags: { list: async () => ({ names: [], summary: async () => ({}) }) },
     usage: { report: async () => ({}) },
     history: { samples: [] }
