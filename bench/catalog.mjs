@@ -59,7 +59,7 @@ async function visit (where, log) {
   const commands = await commandSeconds(url)
   const page = await pageSeconds(url)
   if (page === undefined) log('the page: left out, chromium is missing (Debian package chromium)')
-  await until('everything is measured', async () => (await (await ask(url, 'GET', FIRST_VIEWS['disk use'], { expect: 200 })).json()).measuredAt !== null, { every: 200, seconds: 3600 })
+  await until('everything is measured', async () => { const usage = await (await ask(url, 'GET', FIRST_VIEWS['disk use'], { expect: 200 })).json(); return usage.measuredAt !== null && usage.measured }, { every: 200, seconds: 3600 })
   const measured = (performance.now() - start) / 1000
   log(`index after ${seconds.toFixed(1)} s, measured after ${measured.toFixed(1)} s`)
   const before = residentBytes(pid)
