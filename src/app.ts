@@ -185,7 +185,7 @@ async function compose ({ settings, tls, renewalIntervalMs, controller, facts, r
   const catalog = await createCatalog({ settings, storage, store, trash, leases, planOptions, lastPull: (repository, of) => of === undefined ? times.lastPullIn(repository) : times.lastPull(repository, of), closing: closing.signal, log })
 
   const claims = new Claims({ sessions, leases, locks })
-  const restorer = new Restorer({ reader, writer, tombstones })
+  const restorer = new Restorer({ ...traffic, reader, writer, presence, linked: (...manifest) => { index.linked(...manifest) } })
   const manifests = new Manifests({ ...traffic, claims, presence, writer, restorer, memory, mayPush: async (repository, caller) => await registry.mayPush(repository, caller), linked: (...manifest) => { index.linked(...manifest) }, log })
   const gate = new Gate({
     ...traffic,

@@ -22,6 +22,13 @@ export interface Claim {
   end (): void
 }
 
+/** A manifest PUT that may go on: it has the repository's turn, beside others, and everything that it lists is leased. */
+export interface ManifestClaim {
+  /** Waits for the repository's turn alone, in place of the other: nobody else writes a manifest there until the end. */
+  alone (): Promise<void>
+  end (): void
+}
+
 export class Claims {
   constructor (private readonly parts: ClaimParts) {}
 
@@ -48,21 +55,29 @@ export class Claims {
     }
   }
 
-  /**
-   * Begins a manifest PUT: with the repository's turn, and everything that it lists leased, until the result is called.
-   */
-  async beginManifest (repository: RepositoryName, client: string, digests: readonly Digest[]): Promise<() => void> {
+  /** Begins a manifest PUT: with the repository's turn, and everything that it lists leased, until its end. */
+  async beginManifest (repository: RepositoryName, client: string, digests: readonly Digest[]): Promise<ManifestClaim> {
     const { sessions, leases, locks } = this.parts
     const waited = leases.wait()
-    const turn = await locks.shared(repository)
+    let turn = await locks.shared(repository)
+    let isOver = false
     while (digests.some(digest => leases.isUndecided(digest))) await leases.decided(digests)
     const ended = sessions.begin(repository, client)
     const release = sessions.hold(repository, digests)
     waited()
-    return () => {
-      release()
-      ended()
-      turn()
+    return {
+      alone: async () => {
+        // Two that waited for each other's turn would wait for ever.
+        turn()
+        turn = await locks.exclusive(repository)
+        if (isOver) turn()
+      },
+      end: () => {
+        isOver = true
+        release()
+        ended()
+        turn()
+      }
     }
   }
 

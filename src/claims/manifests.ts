@@ -9,12 +9,13 @@ import type { Digest } from '../oci/digest.js'
 import { parseManifest, type ManifestReferences } from '../oci/manifest.js'
 import type { RepositoryName } from '../oci/name.js'
 import type { Credentials, Memory } from '../registry/memory.js'
+import { each } from '../storage/concurrency.js'
 import type { Presence } from '../storage/presence.js'
 import type { TreeWriter } from '../storage/write.js'
 import type { Ghosts } from '../traffic/ghosts.js'
 import type { Sessions } from '../traffic/sessions.js'
 import type { Tombstones } from '../traffic/tombstones.js'
-import type { Claims } from './claims.js'
+import type { Claims, ManifestClaim } from './claims.js'
 import type { Restorer } from './restore.js'
 
 export interface ManifestParts {
@@ -29,7 +30,7 @@ export interface ManifestParts {
   /** Whether the registry lets a caller push into a repository. */
   readonly mayPush: (repository: RepositoryName, credentials: Credentials) => Promise<boolean>
   /** The write barrier of the reference index: told before the leases end. */
-  readonly linked: (repository: RepositoryName, digest: Digest, references: ManifestReferences) => void
+  readonly linked: (repository: RepositoryName, digest: Digest, references: ManifestReferences | undefined) => void
   readonly log: { warn (details: object, message: string): void }
 }
 
@@ -42,45 +43,52 @@ export interface Pushing {
   readonly digest: Digest
   /** What it lists and is not there, and need not be: layers that are kept elsewhere, platforms that were left out. */
   missing: ReadonlySet<Digest>
-  /** What it lists; nothing when it cannot be understood: then the registry refuses it. */
-  readonly references: ManifestReferences
-  /** Ends the turn and the leases. */
-  end (): void
+  /** What it lists; `undefined` when it cannot be understood. Most such manifests the registry refuses, but not all. */
+  readonly references: ManifestReferences | undefined
+  /** The turn and the leases. */
+  readonly claim: ManifestClaim
 }
 
 type Kind = 'blobs' | 'manifests'
+type Listed = Pick<ManifestReferences, Kind>
 
-/** What a manifest lists that cannot be understood. */
-const NOTHING_LISTED: ManifestReferences = { mediaType: '', blobs: [], manifests: [], subject: undefined }
+/** As far as it is known. */
+const NOTHING: Listed = { blobs: [], manifests: [] }
+/** A name that does not say how its content is stored: as long as it is leased, nothing is swept. */
+const ANYTHING = `sha512:${'0'.repeat(128)}` as Digest
 
 export class Manifests {
   constructor (private readonly parts: ManifestParts) {}
 
-  /** Takes the repository's turn, and leases the manifest and everything that it lists. */
+  /** Takes the repository's turn, and leases the manifest and everything that it lists, or may list. */
   async begin (repository: RepositoryName, client: string, body: Buffer): Promise<Pushing> {
     const parsed = parseManifest(body)
-    const references = parsed.outcome === 'references' ? parsed.references : NOTHING_LISTED
+    const references = parsed.outcome === 'references' ? parsed.references : undefined
     const digest = `sha256:${createHash('sha256').update(body).digest('hex')}` as Digest
-    const end = await this.parts.claims.beginManifest(repository, client, [digest, ...references.blobs, ...references.manifests])
-    return { repository, client, body, digest, references, missing: new Set(), end }
+    const listed = references === undefined ? [ANYTHING] : [...references.blobs, ...references.manifests]
+    const claim = await this.parts.claims.beginManifest(repository, client, [digest, ...listed])
+    return { repository, client, body, digest, references, missing: new Set(), claim }
   }
 
   /**
-   * Sees to it that the registry knows the truth about what the manifest lists.
-   * @returns the answer that the client should have, where the registry cannot be made to forget
+   * Sees to it that the registry knows the truth about what the manifest lists. For somebody who may not push there,
+   * nothing is done: the registry refuses that.
+   * @returns the answer that the client should have, where the registry would not tell the truth
    */
   async prepare (pushing: Pushing, credentials: Credentials): Promise<CodedError | undefined> {
-    const { repository, references, digest: own, body } = pushing
+    const { repository, references = NOTHING, digest: own, body, claim } = pushing
     const { ghosts, mayPush, writer } = this.parts
+    const absent = await this.#absent(repository, references)
+    if (absent.blobs.length + absent.manifests.length === 0 && !ghosts.has(own)) return undefined
+    if (!await mayPush(repository, credentials)) return undefined
     // Stored before the registry makes a tag point to it: nobody is to meet a tag that leads nowhere.
-    if (ghosts.has(own) && await mayPush(repository, credentials)) await writer.storeBlob(own, body)
-    const missing = await this.#missingOf(repository, references)
-    pushing.missing = new Set(missing.map(({ digest }) => digest))
-    for (const { kind, digest } of missing) {
-      if (!await this.parts.memory.remembers(kind, repository, digest, credentials)) continue
-      const outcome = await this.parts.memory.forget(kind, repository, digest, credentials)
-      if (outcome.outcome === 'refused') return manifestBlobUnknown(digest)
-    }
+    if (ghosts.has(own)) await writer.storeBlob(own, body)
+    const blobs = await this.#missingBlobs(repository, absent.blobs, credentials)
+    if ('lie' in blobs) return manifestBlobUnknown(blobs.lie)
+    if (absent.manifests.length > 0) await claim.alone()
+    const manifests = await this.#missingManifests(repository, absent.manifests, credentials)
+    if ('lie' in manifests) return manifestBlobUnknown(manifests.lie)
+    pushing.missing = new Set([...blobs.missing, ...manifests.missing])
     return undefined
   }
 
@@ -92,6 +100,7 @@ export class Manifests {
    */
   async accepted ({ repository, client, body, digest: stored, references, missing }: Pushing, digest: Digest, tagged: boolean): Promise<CodedError | undefined> {
     const { sessions, tombstones, ghosts, presence, writer, linked, log } = this.parts
+    const { blobs, manifests } = references ?? NOTHING
     tombstones.unburyManifest(repository, digest)
     ghosts.remove(stored)
     if (!await presence.blob(stored)) {
@@ -99,30 +108,68 @@ export class Manifests {
       log.warn({ repository, digest: stored }, 'the registry took a manifest for stored that was not; it was stored in its place')
     }
     if (digest === stored && !await presence.manifest(repository, digest)) await writer.linkRevision(repository, digest)
-    const gone = (await this.#missingOf(repository, references)).find(one => !missing.has(one.digest))
+    const absent = await this.#absent(repository, { blobs, manifests })
+    const gone = [...absent.blobs, ...absent.manifests].find(one => !missing.has(one))
     // No await from here on: what was leased is used now.
     linked(repository, digest, references)
     if (!tagged) sessions.lease(repository, client, digest)
-    const listed = [...references.blobs, ...references.manifests]
+    const listed = [...blobs, ...manifests]
     sessions.settle(repository, client, tagged ? [digest, ...listed] : listed)
-    return gone === undefined ? undefined : manifestBlobUnknown(gone.digest)
+    return gone === undefined ? undefined : manifestBlobUnknown(gone)
   }
 
-  async #missingOf (repository: RepositoryName, { blobs, manifests }: ManifestReferences): Promise<Array<{ kind: Kind, digest: Digest }>> {
-    return [...await this.#missing(repository, 'blobs', blobs), ...await this.#missing(repository, 'manifests', manifests)]
+  /** What is listed and not there. */
+  async #absent (repository: RepositoryName, { blobs, manifests }: Listed): Promise<Listed> {
+    const { presence } = this.parts
+    const without = async (digests: readonly Digest[], isThere: (digest: Digest) => Promise<boolean>): Promise<Digest[]> => {
+      const absent: Digest[] = []
+      await each(digests, async digest => { if (!await isThere(digest)) absent.push(digest) })
+      return absent
+    }
+    return {
+      blobs: await without(blobs, async digest => await presence.layer(repository, digest)),
+      manifests: await without(manifests, async digest => await presence.manifest(repository, digest))
+    }
   }
 
-  /** What is not there, after what could be restored was. */
-  async #missing (repository: RepositoryName, kind: Kind, digests: readonly Digest[]): Promise<Array<{ kind: Kind, digest: Digest }>> {
-    const { presence, restorer } = this.parts
-    const [isThere, restore] = kind === 'blobs'
-      ? [async (digest: Digest) => await presence.layer(repository, digest), async (digest: Digest) => { await restorer.layer(repository, digest) }]
-      : [async (digest: Digest) => await presence.manifest(repository, digest), async (digest: Digest) => { await restorer.manifest(repository, digest) }]
-    const looked = await Promise.all(digests.map(async digest => {
-      if (await isThere(digest)) return undefined
-      await restore(digest)
-      return await isThere(digest) ? undefined : { kind, digest }
-    }))
-    return looked.filter(one => one !== undefined)
+  /**
+   * Blobs that need not be there, after those that can be restored were. What the registry remembers although it is gone
+   * is told to the client in its place, who uploads it then: making it forget would take the link away from somebody who
+   * uploads it in this moment.
+   */
+  async #missingBlobs (repository: RepositoryName, digests: readonly Digest[], credentials: Credentials): Promise<{ missing: readonly Digest[] } | { lie: Digest }> {
+    const { presence, restorer, memory } = this.parts
+    const missing: Digest[] = []
+    let lie: Digest | undefined
+    await each(digests, async digest => {
+      if (lie !== undefined) return
+      await restorer.layer(repository, digest)
+      if (await presence.layer(repository, digest)) return
+      const isRemembered = await memory.remembers('blobs', repository, digest, credentials)
+      if (await presence.layer(repository, digest)) return
+      if (isRemembered) lie = digest
+      else missing.push(digest)
+    })
+    return lie === undefined ? { missing } : { lie }
+  }
+
+  /**
+   * Manifests that need not be there, after those that can be restored were. Whether the registry remembers one cannot be
+   * asked: 3.1 looks into its cache for what an index lists, and on the disk for a HEAD. So it is made to forget it, by
+   * somebody who has the repository's turn alone: nobody else links it in this moment.
+   */
+  async #missingManifests (repository: RepositoryName, digests: readonly Digest[], credentials: Credentials): Promise<{ missing: readonly Digest[] } | { lie: Digest }> {
+    const { presence, restorer, memory, tombstones } = this.parts
+    const missing: Digest[] = []
+    let lie: Digest | undefined
+    for (const digest of digests) await restorer.manifest(repository, digest)
+    await each(digests, async digest => {
+      if (lie !== undefined || await presence.manifest(repository, digest)) return
+      const isRemembered = tombstones.isManifestBuried(repository, digest) || await memory.remembers('manifests', repository, digest, credentials)
+      const { outcome } = await memory.forget('manifests', repository, digest, credentials)
+      if (outcome === 'refused' && isRemembered) lie = digest
+      else missing.push(digest)
+    })
+    return lie === undefined ? { missing } : { lie }
   }
 }

@@ -64,13 +64,19 @@ async function finishIn (name: RepositoryName, requests: readonly CollectionRequ
   }
 }
 
-/** Whether running pushes still hold what earlier collections had to leave; asked before anybody is held for it. */
+/** Whether running pushes still hold something of everything that earlier collections had to leave; asked before anybody is held for it. */
 export async function isBlocked (requests: readonly CollectionRequest[], { states, planOptions }: Pick<LeftoverParts, 'states' | 'planOptions'>): Promise<boolean> {
-  for (const plan of requests.flatMap(request => request.plans)) {
+  const isHeld = async (plan: Plan): Promise<boolean> => {
     const options = planOptions(plan.repository)
-    if (isHeldOpen(await states.repository(plan.repository), plan, options) || plan.candidates.some(digest => options.leased(digest))) return true
+    return isHeldOpen(await states.repository(plan.repository), plan, options) || plan.candidates.some(digest => options.leased(digest))
   }
-  return false
+  for (const { plans } of requests) {
+    let isOneHeld = false
+    for (const plan of plans) isOneHeld ||= await isHeld(plan)
+    // A job must not wait for what holds another one up.
+    if (!isOneHeld) return false
+  }
+  return true
 }
 
 async function finishPlan (request: CollectionRequest, plan: Plan, state: RepositoryState, { states, writer, tombstones, planOptions, quiet, reads, trash }: InTurn): Promise<Receipt | undefined> {

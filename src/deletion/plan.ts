@@ -25,6 +25,8 @@ export interface Plan {
   readonly empties: boolean
   /** Blobs that may be unused once the links are gone. */
   readonly candidates: readonly Digest[]
+  /** What manifests that go list, at any depth, and that stays linked: whoever puts them back needs it. Layers that are stored under their own names. */
+  readonly spared?: { readonly layers: readonly Digest[], readonly manifests: readonly Digest[] }
   /** What something else in the repository keeps. */
   readonly kept: ReadonlyArray<{ readonly digest: Digest, readonly tags: readonly Tag[] }>
   readonly warnings: readonly string[]

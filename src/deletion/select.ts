@@ -41,6 +41,7 @@ export function select (state: RepositoryState, selection: Selection, options: P
     layers,
     empties: isEmptied(state, { tags: gone.tags, manifests, layers }, options),
     candidates: candidates(state, manifests, layers),
+    ...sparedBy(state, manifests, layers),
     kept: kept.sort().map(digest => ({ digest, tags: tagsOf(digest) })),
     blind: isBlind(state, manifests),
     warnings: poison === undefined ? [] : [`kept what repository ${state.name} may still need: ${damageText(poison)}`]
@@ -115,6 +116,20 @@ function hiding (state: RepositoryState, manifests: ReadonlySet<Digest>, gone: R
 
 export const damageOfTag = (state: RepositoryState, tag: Tag): Damage =>
   state.damages.find(damage => damage.kind === 'tag' && damage.path.includes(`/${tag}/`)) ?? { kind: 'tag', path: tag, reason: 'it is not known what the tag points to' }
+
+/** What manifests that go list, and that stays. */
+function sparedBy (state: RepositoryState, manifests: ReadonlySet<Digest>, layers: readonly Digest[]): Pick<Plan, 'spared'> {
+  const reached = closure(state, manifests)
+  const going = new Set(layers)
+  const spared = new Set<Digest>()
+  for (const digest of reached) {
+    const revision = state.revisions.get(digest)
+    if (revision?.readable !== true) continue
+    for (const listed of [...revision.references.blobs, ...revision.references.manifests]) if (!going.has(listed) && state.layers.get(listed)?.target === listed) spared.add(listed)
+  }
+  const staying = [...reached].filter(digest => state.revisions.has(digest) && !manifests.has(digest))
+  return spared.size + staying.length === 0 ? {} : { spared: { layers: [...spared].sort(), manifests: staying.sort() } }
+}
 
 /** Entries in the histories of the tags that stay. */
 function historyOf (state: RepositoryState, gone: ReadonlySet<Tag>, manifests: ReadonlySet<Digest>): Plan['history'] {

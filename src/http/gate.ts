@@ -53,11 +53,17 @@ export class Gate {
   }
 
   async #enterLater (request: FastifyRequest, reply: FastifyReply, passage: Passage, admitted: Leave | Promise<Leave>): Promise<void> {
-    passage.ends.push(admitted instanceof Promise ? await admitted : admitted)
-    if (passage.closed) return endPassage(passage)
-    if (isWrite(request.method, passage.route) && 'repository' in passage.route) await this.#pushes.begin(request, passage, passage.route.repository)
-    else this.#pulls.begin(request, reply, passage)
-    if (passage.closed) endPassage(passage)
+    passage.busy = true
+    try {
+      passage.ends.push(admitted instanceof Promise ? await admitted : admitted)
+      if (passage.closed) return
+      if (isWrite(request.method, passage.route) && 'repository' in passage.route) await this.#pushes.begin(request, passage, passage.route.repository)
+      else this.#pulls.begin(request, reply, passage)
+    } finally {
+      // Its client may have gone in the meantime, whatever has come of it.
+      passage.busy = false
+      endPassage(passage)
+    }
   }
 
   /** How the request goes on. */
@@ -77,10 +83,10 @@ export class Gate {
     const passage = passageOf(request)
     if (passage === undefined || !('repository' in passage.route) || !isWrite(request.method, passage.route)) return undefined
     const { repository } = passage.route
-    passage.forwarded = true
+    passage.busy = true
     return async response => {
       if (response !== undefined) await this.#pushes.answered(request, passage, repository, response)
-      passage.forwarded = false
+      passage.busy = false
       endPassage(passage)
     }
   }

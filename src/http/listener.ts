@@ -39,6 +39,7 @@ export function createListener (handler: FastifyServerFactoryHandler, settings: 
     : createHttpsServer({ ...options, ...secureOptions(settings.certificate), handshakeTimeout: headMs }, handler) as unknown as Server
   limitConnections(server, settings.connections, log)
   limitBodies(server, settings.bodyIdleSeconds, log)
+  endQueued(server)
   return server
 }
 
@@ -61,4 +62,21 @@ function limitBodies (server: Server, seconds: number, log: FastifyBaseLogger): 
   const bodies = new IdleBodies(seconds, log)
   server.on('request', request => { bodies.watch(request) })
   server.once('close', () => { bodies.close() })
+}
+
+/**
+ * A response that stands behind another one in its connection (HTTP pipelining) has no socket yet, and Node does not tell
+ * it when the connection ends: whoever waits for its `close` would wait for ever.
+ */
+function endQueued (server: Server): void {
+  server.prependListener('request', ({ socket }, response) => {
+    if (response.socket !== null) return
+    const end = (): void => {
+      if (response.closed || response.socket !== null) return
+      response.destroy()
+      response.emit('close')
+    }
+    socket.once('close', end)
+    response.once('close', () => { socket.off('close', end) })
+  })
 }

@@ -37,8 +37,8 @@ export interface Passage {
   readonly ends: Array<() => void>
   /** The client has its answer, or has gone. */
   closed: boolean
-  /** The registry is at work on it. */
-  forwarded: boolean
+  /** The gate or the registry is at work on it: what it holds must not be given back in the middle. */
+  busy: boolean
 }
 
 const kPassage = Symbol('passage')
@@ -47,16 +47,16 @@ const UNCHANGED: Changes = {}
 
 /** A request comes in. */
 export function openPassage (request: FastifyRequest, route: Route): Passage {
-  const passage: Passage = { route, client: clientOf(request), claim: undefined, pushing: undefined, changes: UNCHANGED, instead: undefined, status: 0, readEnded: undefined, ends: [], closed: false, forwarded: false }
+  const passage: Passage = { route, client: clientOf(request), claim: undefined, pushing: undefined, changes: UNCHANGED, instead: undefined, status: 0, readEnded: undefined, ends: [], closed: false, busy: false }
   ;(request as Carrier)[kPassage] = passage
   return passage
 }
 
 export const passageOf = (request: FastifyRequest): Passage | undefined => (request as Carrier)[kPassage]
 
-/** Ends a passage when neither the client nor the registry has anything to do with it any more. */
+/** Ends a passage when nobody has anything to do with it any more: not its client, the gate, or the registry. */
 export function endPassage (passage: Passage): void {
-  if (passage.closed && !passage.forwarded) passage.ends.splice(0).reverse().forEach(step => { step() })
+  if (passage.closed && !passage.busy) passage.ends.splice(0).reverse().forEach(step => { step() })
 }
 
 /** Clients are told apart by address and program: one push is one of them at work in one repository. */

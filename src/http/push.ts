@@ -52,7 +52,8 @@ export class Pushes {
     const body = await readManifest(request, manifestSeconds)
     if (body === undefined || passage.closed) return
     const pushing = await manifests.begin(repository, passage.client, body)
-    passage.ends.push(() => { pushing.end() })
+    passage.ends.push(() => { pushing.claim.end() })
+    if (passage.closed) return
     passage.pushing = pushing
     passage.changes = { body }
     if (passage.route.kind === 'manifest' && 'tag' in passage.route.reference) {

@@ -64,6 +64,7 @@ export class JobRunner {
     const { nextAttemptAt: _, ...rest } = job
     const cancelled: Job = { ...rest, state: 'cancelled', endedAt: new Date().toISOString() }
     await this.store.save(cancelled).finally(() => { this.#taken.delete(id) })
+    this.credentials?.forget(id)
     return cancelled
   }
 

@@ -12,7 +12,7 @@ export interface ManifestReferences {
   readonly blobs: readonly Digest[]
   /** Manifests that an index lists. */
   readonly manifests: readonly Digest[]
-  /** The manifest that this one is attached to (OCI 1.1 referrers). */
+  /** The manifest that this one is attached to (OCI 1.1 referrers). The registry takes whatever stands there: what is no descriptor names none. */
   readonly subject: Digest | undefined
 }
 
@@ -33,8 +33,8 @@ const SCHEMA1_TYPES = new Set([
   'application/vnd.docker.distribution.manifest.v1+prettyjws'
 ])
 
-/** The names of fields that matter here. */
-const FIELDS = ['schemaVersion', 'mediaType', 'config', 'layers', 'manifests', 'subject', 'fsLayers', 'digest', 'blobSum']
+/** The names of fields that the registry reads, and that matter here. */
+const FIELDS = ['schemaVersion', 'mediaType', 'config', 'layers', 'manifests', 'fsLayers', 'digest', 'blobSum']
 /** As the registry compares them: whatever the case of their letters (Go, encoding/json). */
 const folded = (name: string): string => name.toUpperCase().toLowerCase()
 const FOLDED = new Set(FIELDS.map(folded))
@@ -63,7 +63,8 @@ export function parseManifest (bytes: Buffer): ParsedManifest {
   }
   if (!isObject(json)) return unreadable('it is not a JSON object')
   if (isMisspelt(json)) return unreadable(MISSPELT)
-  const declared = json.mediaType
+  // Go leaves a text as it is where there is null (encoding/json), and the registry takes it for one that is not there.
+  const declared = json.mediaType ?? undefined
   if (declared !== undefined && typeof declared !== 'string') return unreadable('its mediaType is not a string')
   if (json.schemaVersion === 1) return parseSchema1(json, declared)
   if (declared !== undefined && !INDEX_TYPES.has(declared) && !IMAGE_TYPES.has(declared)) return unreadable(`its mediaType ${declared.slice(0, SHOWN)} is not known`)
@@ -72,7 +73,7 @@ export function parseManifest (bytes: Buffer): ParsedManifest {
   if (declared !== undefined && INDEX_TYPES.has(declared) && (json.config != null || json.layers != null)) return unreadable('it is an index with the content of an image')
   if (declared !== undefined && IMAGE_TYPES.has(declared) && json.manifests != null) return unreadable('it is an image with the content of an index')
   // OCI leaves mediaType optional; the presence of "manifests" then tells an index (distribution: ocischema).
-  const isIndex = declared === undefined ? json.manifests !== undefined : INDEX_TYPES.has(declared)
+  const isIndex = declared === undefined ? json.manifests != null : INDEX_TYPES.has(declared)
   return isIndex ? parseIndex(json, declared) : parseImage(json, declared)
 }
 
@@ -84,19 +85,15 @@ function isMisspelt (json: Json): boolean {
 function parseImage (json: Json, declared: string | undefined): ParsedManifest {
   const layers = list(json.layers)
   const blobs = layers === undefined ? undefined : descriptors([json.config, ...layers])
-  const subject = optionalSubject(json)
   if (blobs === undefined) return unreadable('its config or layers are not descriptors')
-  if (subject === null) return unreadable('its subject is not a descriptor')
-  return { outcome: 'references', references: { mediaType: declared ?? 'application/vnd.oci.image.manifest.v1+json', blobs, manifests: [], subject } }
+  return { outcome: 'references', references: { mediaType: declared ?? 'application/vnd.oci.image.manifest.v1+json', blobs, manifests: [], subject: subjectOf(json) } }
 }
 
 function parseIndex (json: Json, declared: string | undefined): ParsedManifest {
   const listed = list(json.manifests)
   const manifests = listed === undefined ? undefined : descriptors(listed)
-  const subject = optionalSubject(json)
   if (manifests === undefined) return unreadable('its manifests are not descriptors')
-  if (subject === null) return unreadable('its subject is not a descriptor')
-  return { outcome: 'references', references: { mediaType: declared ?? 'application/vnd.oci.image.index.v1+json', blobs: [], manifests, subject } }
+  return { outcome: 'references', references: { mediaType: declared ?? 'application/vnd.oci.image.index.v1+json', blobs: [], manifests, subject: subjectOf(json) } }
 }
 
 function parseSchema1 (json: Json, declared: string | undefined): ParsedManifest {
@@ -127,10 +124,6 @@ function descriptors (values: readonly unknown[]): Digest[] | undefined {
   return unique(digests)
 }
 
-/** `undefined`: none; `null`: there is one that cannot be understood. */
-function optionalSubject (json: Json): Digest | undefined | null {
-  if (json.subject === undefined || json.subject === null) return undefined
-  return isObject(json.subject) && !isMisspelt(json.subject) ? parseDigest(json.subject.digest) ?? null : null
-}
+const subjectOf = ({ subject }: Json): Digest | undefined => isObject(subject) ? parseDigest(subject.digest) : undefined
 
 const unique = (digests: Digest[]): Digest[] => [...new Set(digests)]

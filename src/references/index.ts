@@ -126,8 +126,8 @@ export class ReferenceIndex {
    * another algorithm. While that is not known for certain, it counts as used.
    */
   isUsed (digest: Digest): boolean {
-    const { digests, graph, unknown } = this.#memory
-    if (!this.#isComplete || unknown.size > 0) return true
+    const { digests, graph, unknown, isBlind } = this.#memory
+    if (!this.#isComplete || unknown.size > 0 || isBlind) return true
     const id = digests.find(digest)
     if (id === NONE) return false
     return graph.isUsed(id) || this.#memory.aliasing(id).some(({ repository, name }) => graph.isUsedIn(name, repository.number))
@@ -163,10 +163,12 @@ export class ReferenceIndex {
   /**
    * Reports a manifest that a push has linked; to be called once its link is on the disk, while its digests are still
    * leased.
+   * @param references what it lists; `undefined` where that cannot be understood: then everything counts as used, until a
+   *   pass over the disk has read it
    * @param stored what listed names of other algorithms than sha256 are stored as. Where that is neither given nor known
    *   it is read by the next `verify`, and until then everything counts as used.
    */
-  linked (repository: RepositoryName, digest: Digest, references: ManifestReferences, stored: ReadonlyMap<Digest, Digest> = new Map()): void {
+  linked (repository: RepositoryName, digest: Digest, references: ManifestReferences | undefined, stored: ReadonlyMap<Digest, Digest> = new Map()): void {
     reportLinked(this.#memory, this.#memory.repository(repository), digest, references, stored, this.#touch)
   }
 

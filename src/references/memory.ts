@@ -141,6 +141,17 @@ export class Memory {
     if (!this.graph.isRead(manifest)) this.graph.refer(manifest, [...new Set([...blobs, ...manifests])].map(digest => this.digests.acquire(digest)))
   }
 
+  /** Whether some linked manifest was read, or came by, and cannot be understood: it may use anything. */
+  get isBlind (): boolean {
+    for (const damage of this.unreadable.values()) if (damage !== UNREAD) return true
+    return false
+  }
+
+  /** Notes why it is not known what a linked manifest refers to. */
+  misread (manifest: number, damage: Damage): void {
+    if (!this.graph.isRead(manifest)) this.unreadable.set(manifest, damage)
+  }
+
   /** Whether a repository's `_layers` have an entry of this name. */
   hasLayer (repository: Repository, id: number): boolean {
     for (const { names } of repository.layers.drawers.values()) if (has(names, id)) return true

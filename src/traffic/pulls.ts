@@ -8,7 +8,7 @@ import type { RepositoryName } from '../oci/name.js'
 
 interface Pull {
   /** All that the manifest lists. */
-  readonly lists: readonly Digest[]
+  readonly listed: ReadonlySet<Digest>
   /** What the manifest lists and the client has not fetched yet. */
   readonly missing: Set<Digest>
   /** How often the client has begun it again: what it got before does not count any more. */
@@ -20,6 +20,19 @@ interface Pull {
 
 /** The pulls of one client in one repository, by manifest. */
 type Pulling = Map<Digest, Pull>
+
+/**
+ * The pulls that fetching something is a part of: those of manifests that list it, and those of the indexes that list
+ * these. Another pull of the same client grows old meanwhile: many may be behind one address.
+ */
+function about (pulling: Pulling | undefined, digest: Digest, found = new Set<Pull>()): Set<Pull> {
+  for (const [manifest, pull] of pulling ?? []) {
+    if (found.has(pull) || !pull.listed.has(digest)) continue
+    found.add(pull)
+    about(pulling, manifest, found)
+  }
+  return found
+}
 
 /** After so many pulls, those that are over are looked for in every repository. */
 const TIDY_EVERY = 256
@@ -39,13 +52,15 @@ export class Pulls {
   renew (repository: RepositoryName, client: string, manifest: Digest): boolean {
     const pulling = this.#repositories.get(repository)?.get(client)
     if (pulling === undefined) return false
-    for (const pull of pulling.values()) pull.missing.delete(manifest)
+    for (const pull of pulling.values()) {
+      if (pull.missing.delete(manifest)) pull.lastActive = Date.now()
+    }
     const pull = pulling.get(manifest)
     if (pull === undefined) return false
     pull.lastActive = Date.now()
     // The same client may pull it again, or twice at once.
-    if (pull.missing.size === pull.lists.length) return true
-    pull.lists.forEach(digest => { pull.missing.add(digest) })
+    if (pull.missing.size === pull.listed.size) return true
+    pull.listed.forEach(digest => { pull.missing.add(digest) })
     pull.round++
     return true
   }
@@ -61,7 +76,7 @@ export class Pulls {
     if (clients === undefined) this.#repositories.set(repository, clients = new Map())
     let pulling = clients.get(client)
     if (pulling === undefined) clients.set(client, pulling = new Map())
-    pulling.set(manifest, { lists: [...new Set(lists)], missing: new Set(lists), round: 0, inFlight: 0, lastActive: Date.now() })
+    pulling.set(manifest, { listed: new Set(lists), missing: new Set(lists), round: 0, inFlight: 0, lastActive: Date.now() })
   }
 
   /**
@@ -69,7 +84,7 @@ export class Pulls {
    * @returns takes whether the client got all of it
    */
   fetching (repository: RepositoryName, client: string, digest: Digest): (whole: boolean) => void {
-    const pulls = [...this.#repositories.get(repository)?.get(client)?.values() ?? []].map(pull => ({ pull, round: pull.round }))
+    const pulls = [...about(this.#repositories.get(repository)?.get(client), digest)].map(pull => ({ pull, round: pull.round }))
     for (const { pull } of pulls) pull.inFlight++
     this.#count(repository, digest, 1)
     return whole => {

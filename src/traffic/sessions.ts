@@ -7,17 +7,29 @@
 import { isCanonical, type Digest } from '../oci/digest.js'
 import type { RepositoryName } from '../oci/name.js'
 
+interface Lease {
+  /** How many claims were made on a digest and not yet used by a manifest. */
+  claims: number
+  /** When the last of them was made. */
+  at: number
+}
+
 interface Session {
   inFlight: number
   /** Leases that end with their request alone, not by the clock. */
   readonly held: boolean
   lastActive: number
-  /** How many claims were made on a digest and not yet used by a manifest. */
-  readonly leases: Map<Digest, number>
+  readonly leases: Map<Digest, Lease>
   /** Digests that a manifest of this push has used. */
   readonly used: Set<Digest>
   readonly uploads: Set<string>
 }
+
+/**
+ * A claim that no manifest has used for so long belongs to no push any more, although its client is busy: many may be
+ * behind one address, and some give up. Milliseconds.
+ */
+const CLAIM_LASTS_MS = 24 * 3_600_000
 
 /** After so many requests of pushes, those that are over are looked for in every repository. */
 const TIDY_EVERY = 256
@@ -40,7 +52,7 @@ export class Sessions {
   /** A pushing request begins; call the result once when it has ended. */
   begin (repository: RepositoryName, client: string): () => void {
     // What nobody asks about would otherwise be remembered for ever.
-    if (++this.#begun % TIDY_EVERY === 0) this.#allLive()
+    if (++this.#begun % TIDY_EVERY === 0) this.#allLive().forEach(session => { this.#drop(session, [...session.leases.keys()].filter(digest => !holds(session, digest))) })
     const session = this.#session(repository, client)
     session.inFlight++
     session.lastActive = Date.now()
@@ -55,10 +67,10 @@ export class Sessions {
   /** Protects a digest, from before the request that claims it is forwarded. */
   lease (repository: RepositoryName, client: string, digest: Digest): void {
     const { leases } = this.#session(repository, client)
-    const claims = leases.get(digest)
-    if (claims === undefined) this.#leasing.set(digest, (this.#leasing.get(digest) ?? 0) + 1)
+    const lease = leases.get(digest)
+    if (lease === undefined) this.#leasing.set(digest, (this.#leasing.get(digest) ?? 0) + 1)
     if (!isCanonical(digest)) this.#aliases.add(digest)
-    leases.set(digest, (claims ?? 0) + 1)
+    leases.set(digest, { claims: (lease?.claims ?? 0) + 1, at: Date.now() })
   }
 
   /** Protects digests for as long as one request takes, whatever else its client does; call the result when it has ended. */
@@ -77,9 +89,9 @@ export class Sessions {
   /** Gives one claim back: the registry said no, or a manifest uses the digest now. */
   release (repository: RepositoryName, client: string, digest: Digest): void {
     const session = this.#repositories.get(repository)?.get(client)
-    const claims = session?.leases.get(digest)
-    if (session === undefined || claims === undefined) return
-    if (claims > 1) session.leases.set(digest, claims - 1)
+    const lease = session?.leases.get(digest)
+    if (session === undefined || lease === undefined) return
+    if (lease.claims > 1) lease.claims--
     else this.#drop(session, [digest])
     this.#tidy(repository, client, session)
     this.changed()
@@ -113,7 +125,7 @@ export class Sessions {
   }
 
   leased (repository: RepositoryName, digest: Digest): boolean {
-    return this.#live(repository).some(session => session.leases.has(digest))
+    return this.#live(repository).some(session => holds(session, digest))
   }
 
   /** Whether a running push relies on this digest, in whatever repository. */
@@ -134,7 +146,7 @@ export class Sessions {
   /** Every lease, wherever it is. */
   allLeased (): Array<{ repository: RepositoryName, digest: Digest }> {
     return [...this.#repositories.keys()].flatMap(repository =>
-      this.#live(repository).flatMap(session => [...session.leases.keys()].map(digest => ({ repository, digest }))))
+      this.#live(repository).flatMap(session => [...session.leases.keys()].filter(digest => holds(session, digest)).map(digest => ({ repository, digest }))))
   }
 
   /** Whether this client has a push running here. */
@@ -219,4 +231,10 @@ export class Sessions {
     if (clients?.get(client) === session) clients.delete(client)
     if (clients?.size === 0) this.#repositories.delete(repository)
   }
+}
+
+/** Whether a session still leases a digest. */
+function holds ({ held, leases }: Session, digest: Digest): boolean {
+  const lease = leases.get(digest)
+  return lease !== undefined && (held || Date.now() - lease.at < CLAIM_LASTS_MS)
 }

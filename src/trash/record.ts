@@ -4,7 +4,7 @@ import { parseDigest, type Digest } from '../oci/digest.js'
 import { parseRepositoryName, parseTag } from '../oci/name.js'
 
 /** The part of a plan that can be put back. */
-export type Kept = Pick<Plan, 'repository' | 'tags' | 'manifests' | 'history' | 'layers' | 'candidates'>
+export type Kept = Pick<Plan, 'repository' | 'tags' | 'manifests' | 'history' | 'layers' | 'candidates' | 'spared'>
 
 export interface TrashRecord {
   /** How long it is kept, milliseconds since the epoch. */
@@ -12,8 +12,8 @@ export interface TrashRecord {
   readonly plan: Kept
 }
 
-export function formatRecord ({ until, plan: { repository, tags, manifests, history, layers, candidates } }: TrashRecord): string {
-  return JSON.stringify({ until, plan: { repository, tags, manifests, history, layers, candidates } })
+export function formatRecord ({ until, plan: { repository, tags, manifests, history, layers, candidates, spared } }: TrashRecord): string {
+  return JSON.stringify({ until, plan: { repository, tags, manifests, history, layers, candidates, spared } })
 }
 
 /** @throws when it is no record: what is written on a volume may be anybody's */
@@ -29,12 +29,15 @@ export function parseRecord (json: string): TrashRecord {
       manifests: list(plan.manifests).map(digestOf),
       history: list(plan.history).map(entry => ({ tag: tagOf(entry), digest: digestOf(entry.digest) })),
       layers: list(plan.layers).map(digestOf),
-      candidates: list(plan.candidates).map(digestOf)
+      candidates: list(plan.candidates).map(digestOf),
+      ...plan.spared === undefined ? {} : { spared: sparedOf(plan.spared as Fields) }
     }
   }
 }
 
 type Fields = Record<string, unknown>
+
+const sparedOf = ({ layers, manifests }: Fields): Kept['spared'] => ({ layers: list(layers).map(digestOf), manifests: list(manifests).map(digestOf) })
 
 function list (value: unknown): Fields[] {
   if (!Array.isArray(value)) throw new Error('not a list')

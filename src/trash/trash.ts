@@ -110,7 +110,7 @@ export class Trash {
       const entry = this.#entries.get(id) ?? { records: [], bytes: 0 }
       // What a manifest lists need not be stored here; what is not cannot be kept, and is not missed.
       const stored: Digest[] = []
-      await each(plan.candidates, async digest => { if (await this.has(digest)) stored.push(digest) })
+      await each([...new Set([...plan.candidates, ...plan.spared?.layers ?? [], ...plan.spared?.manifests ?? []])], async digest => { if (await this.has(digest)) stored.push(digest) })
       const record = { until: keepUntil, plan: { ...plan, candidates: stored } }
       await this.disk.writeRecord(id, entry.records.length, formatRecord(record))
       this.#add(id, entry, [record])

@@ -15,6 +15,7 @@ import type { Presence } from '../storage/presence.js'
 import * as paths from '../storage/paths.js'
 import type { TreeReader } from '../storage/read.js'
 import type { RepositoryStates } from '../storage/states.js'
+import type { TreeWriter } from '../storage/write.js'
 import type { Leases } from '../traffic/leases.js'
 import type { RepositoryLocks } from '../traffic/locks.js'
 import type { Sessions } from '../traffic/sessions.js'
@@ -26,7 +27,8 @@ export interface UndoParts {
   readonly trash: Trash
   readonly kept: KeptAside
   readonly reader: Pick<TreeReader, 'tag' | 'manifest'>
-  readonly presence: Pick<Presence, 'manifest'>
+  readonly presence: Pick<Presence, 'manifest' | 'layer'>
+  readonly writer: Pick<TreeWriter, 'linkLayer' | 'linkRevision'>
   readonly states: Pick<RepositoryStates, 'forget'>
   readonly index: Pick<ReferenceIndex, 'linked'>
   readonly tombstones: Pick<Tombstones, 'unburyLayer' | 'unburyManifest'>
@@ -95,7 +97,8 @@ export class Undo {
     return restored
   }
 
-  async #restoreOne (job: string, { repository, tags, manifests, history, layers, candidates }: Kept): Promise<Restored> {
+  async #restoreOne (job: string, plan: Kept): Promise<Restored> {
+    const { repository, tags, manifests, history, layers, candidates } = plan
     const { trash, kept, states, tombstones } = this.parts
     const blobs: Array<{ digest: Digest, bytes: number }> = []
     for (const digest of candidates) {
@@ -108,6 +111,7 @@ export class Undo {
         await kept.restore(job, paths.layerDirectory(repository, digest))
         tombstones.unburyLayer(repository, digest)
       }
+      await this.#supply(plan)
       for (const digest of manifests) {
         await kept.restore(job, paths.revisionDirectory(repository, digest))
         tombstones.unburyManifest(repository, digest)
@@ -122,6 +126,25 @@ export class Undo {
     this.parts.restored(repository, tags.map(({ tag }) => tag))
     await kept.flush()
     return { tags: tags.map(tag => ({ repository, ...tag })), manifests: manifests.map(digest => ({ repository, digest })), blobs }
+  }
+
+  /**
+   * Links what the manifests list again where it stayed when they went, and has gone since: of two tags with a layer in
+   * common, the deletion of the first leaves the link, and that of the second takes it.
+   */
+  async #supply ({ repository, spared }: Kept): Promise<void> {
+    const { presence, writer, tombstones } = this.parts
+    for (const digest of spared?.layers ?? []) {
+      if (await presence.layer(repository, digest)) continue
+      await writer.linkLayer(repository, digest, digest)
+      tombstones.unburyLayer(repository, digest)
+    }
+    for (const digest of spared?.manifests ?? []) {
+      if (await presence.manifest(repository, digest)) continue
+      await writer.linkRevision(repository, digest)
+      tombstones.unburyManifest(repository, digest)
+      await this.#tellIndex(repository, digest)
+    }
   }
 
   /** Before anything may be swept that the manifest uses. */

@@ -28,7 +28,7 @@ t.test('a claim waits for a deletion, for a sweep, and for nothing', async t => 
   t.equal(waits.length, 1)
   deletion()
   ;(await claiming).end()
-  ;(await pushing)()
+  ;(await pushing).end()
   t.equal(leases.waiting, 0)
   t.equal(waits.length, 3)
 

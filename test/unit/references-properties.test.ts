@@ -31,7 +31,9 @@ function compare (index: ReferenceIndex, truth: References, isExact: boolean): o
     const users = index.users(digest).sort()
     const wanted = [...truth.users.get(digest) ?? []].sort()
     const isRight = isExact ? users.join() === wanted.join() : wanted.every(user => users.includes(user))
-    if (!isRight || index.isUsed(digest) !== (users.length > 0)) found[digest] = { users, wanted, used: index.isUsed(digest) }
+    // What cannot be read may use anything.
+    const isUsed = users.length > 0 || (truth.blocking.length > 0 && index.isUsed(digest))
+    if (!isRight || index.isUsed(digest) !== isUsed) found[digest] = { users, wanted, used: index.isUsed(digest) }
   }
   const blocking = [pathsOf(index.blocking), pathsOf(truth.blocking)]
   if (blocking[0]!.join() !== blocking[1]!.join()) found.blocking = blocking
