@@ -210,3 +210,33 @@ await eachRegistry(t, 'who may not delete may not undo, nor empty the trash', as
   await t.resolves(pull(gate.url, 'app', 'v1', content, alice))
   t.equal((await request(gate.url, 'POST', '/delgate/v1/jobs/none/undo', alice)).status, 404)
 })
+
+await eachRegistry(t, 'undo gives back the links that a later deletion took, also of what an index lists', async (t, tool) => {
+  const gate = await startGate(t, tool, { settings: { trash: KEEP } })
+  const shared = await layer('shared')
+  const [a, b] = [await image('a', { layers: [shared] }), await image('b', { layers: [shared] })]
+  const child = await image('child')
+  const indexes = [index([child]), index([child, await image('more')])] as const
+  for (const [repository, contents] of [['app', [a, b]], ['list', indexes]] as const) {
+    for (const [at, content] of contents.entries()) await push(gate.url, repository, `v${at}`, content)
+    const jobs = [await deleteAndWait(gate.url, `/v2/${repository}/manifests/v0`), await deleteAndWait(gate.url, `/v2/${repository}/manifests/v1`)]
+    t.equal((await undone(gate, jobs[0]!)).state, 'done')
+    await t.resolves(pull(gate.url, repository, 'v0', contents[0]), `${repository}: the first`)
+    t.equal((await undone(gate, jobs[1]!)).state, 'done')
+    for (const [at, content] of contents.entries()) await t.resolves(pull(gate.url, repository, `v${at}`, content), `${repository}: both`)
+  }
+  const { blobs, manifests, layerLinks } = await dryRunGarbage(gate.tool, gate.config)
+  t.same({ blobs, manifests, layerLinks }, { blobs: 0, manifests: 0, layerLinks: 0 })
+})
+
+await eachRegistry(t, 'what it needs is kept for it, though the later deletion keeps nothing', async (t, tool) => {
+  const gate = await startGate(t, tool, { settings: { trash: { keepFor: { tag: 1, manifest: 0, repository: 0, untagged: 0 } } } })
+  const child = await image('child')
+  const [first, second] = [index([child]), index([child, await image('more')])]
+  await push(gate.url, 'list', 'v0', first)
+  await push(gate.url, 'list', 'v1', second)
+  const job = await deleteAndWait(gate.url, '/v2/list/manifests/v0')
+  await deleteAndWait(gate.url, `/v2/list/manifests/${second.digest}`)
+  t.equal((await undone(gate, job)).state, 'done')
+  await t.resolves(pull(gate.url, 'list', 'v0', first))
+})
