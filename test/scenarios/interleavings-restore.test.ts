@@ -115,7 +115,7 @@ await eachRegistry(t, 'whoever may not push restores nothing, and asks the regis
   const job = expectStatus(await del(gate.url, '/v2/app/manifests/v1', alice), 202, 'app')
   const before = door.log.length
   const { layers: [template] } = content
-  const many = { ...content, ...blobOf(Buffer.from(JSON.stringify({ ...JSON.parse(index([content]).bytes.toString()) as object, manifests: [content, ...Array.from({ length: 40 }, (_, at) => ({ ...content, digest: `sha256:${String(at).padStart(64, '0')}` }))].map(({ digest }) => ({ mediaType: content.mediaType, digest, size: template!.bytes.length })) }))), mediaType: index([content]).mediaType }
+  const many = { ...content, ...blobOf(Buffer.from(JSON.stringify({ ...JSON.parse(index([content]).bytes.toString()) as object, manifests: [content, ...Array.from({ length: 5 }, (_, at) => ({ ...content, digest: `sha256:${String(at).padStart(64, '0')}` }))].map(({ digest }) => ({ mediaType: content.mediaType, digest, size: template!.bytes.length })) }))), mediaType: index([content]).mediaType }
   t.equal((await put(gate, 'app/manifests/x', many, 'stranger')).status, 401)
   t.ok(door.log.length - before <= 2, `${door.log.length - before} questions`)
   t.equal(await manifestStatus(gate.url, 'app', content.digest, alice), 404)
