@@ -331,7 +331,9 @@ t.test('with nothing open a start does nothing', async t => {
 t.test('cancelling: only what waits', async t => {
   const b = await bench(t)
   const [one, two] = [await b.arrives(), await b.arrives()]
+  b.credentials.remember(one.id, 'Basic secret')
   t.match(await b.runner.cancel(one.id), { id: one.id, state: 'cancelled', endedAt: String })
+  t.equal(b.credentials.of(one.id), undefined, 'it needs nobody\'s rights any more')
   t.equal(await b.runner.cancel(one.id), undefined)
   t.equal(await b.runner.cancel('unknown'), undefined)
   await b.pass(1)

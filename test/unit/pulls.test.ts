@@ -108,3 +108,25 @@ t.test('what nobody asks about is not remembered for ever', async t => {
   for (let at = 0; at < 256; at++) pulls.begin(APP, `client ${at}`, manifest, [one])
   t.ok(pulls.open <= 256, `${pulls.open}`)
 })
+
+t.test('what a client fetches keeps the pull that it belongs to, with the index above it, and no other', async t => {
+  const clock = stopClock(t)
+  const pulls = new Pulls(IDLE)
+  const [top, child, stale, base] = [d('top'), d('child'), d('stale'), d('base')]
+  pulls.begin(APP, 'ann', top, [child, d('other child')])
+  pulls.renew(APP, 'ann', child)
+  pulls.begin(APP, 'ann', child, [one, base])
+  pulls.begin(APP, 'ann', stale, [two])
+  await clock.pass(IDLE / 2)
+  const ended = pulls.fetching(APP, 'ann', one)
+  await clock.pass(IDLE)
+  t.same([pulls.leased(APP, two), pulls.leased(APP, base), pulls.leased(APP, d('other child'))], [false, true, true])
+  ended(true)
+  for (let round = 0; round < 3; round++) {
+    await clock.pass(IDLE - 1)
+    pulls.fetching(APP, 'ann', base)(false)
+  }
+  t.same([pulls.leased(APP, base), pulls.leased(APP, d('other child'))], [true, true])
+  await clock.pass(IDLE)
+  t.equal(pulls.open, 0)
+})

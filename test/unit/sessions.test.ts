@@ -191,3 +191,21 @@ t.test('nothing is remembered of pushes that are over', async t => {
   t.equal(sessions.open, 0)
   t.equal(sessions.allLeased().length, 0)
 })
+
+t.test('what a client claimed a day ago and never used is leased no longer, though it is busy; what a request holds is', async t => {
+  const clock = stopClock(t)
+  const sessions = new Sessions(IDLE)
+  sessions.lease(APP, 'ann', d('old'))
+  sessions.lease(APP, 'ann', d('again'))
+  const release = sessions.hold(APP, [d('held')])
+  const HOUR = 3600
+  const end = sessions.begin(APP, 'ann')
+  await clock.pass(12 * HOUR)
+  sessions.lease(APP, 'ann', d('again'))
+  t.equal(sessions.leased(APP, d('old')), true)
+  await clock.pass(12 * HOUR)
+  t.same([d('old'), d('again'), d('held')].map(digest => sessions.leasedAnywhere(digest)), [false, true, true])
+  t.same(sessions.allLeased().map(({ digest }) => digest).sort(), [d('again'), d('held')].sort())
+  end()
+  release()
+})
