@@ -58,7 +58,7 @@ import type { Schedule } from './jobs/schedule.js'
 import { Undoer } from './jobs/undoer.js'
 import { Protection } from './protection/protection.js'
 import type { PemRenewal } from './pem/renewal.js'
-import { RegistryClient } from './registry/client.js'
+import { RegistryClient, isRegistry } from './registry/client.js'
 import type { Memory } from './registry/memory.js'
 import { SetupError, type RegistryController } from './registry/port.js'
 import { createController } from './registry/select.js'
@@ -223,7 +223,7 @@ async function compose ({ settings, tls, renewalIntervalMs, controller, facts, r
   const server = createServer({ ...settings.limits, trustProxy: settings.trustProxy as boolean | string[], certificate: tls.listen }, log)
   const renewals = createRenewals(settings, tls, { listen: pems => { renewCertificate(server.server, pems) }, registry: pems => { upstream.secure(pems) } }, { log, intervalMs: renewalIntervalMs })
   const deletes = { deleter, store, access, decisions, admission, dropPulls: gate.deletes.bind(gate), closing: closing.signal }
-  const problem = async (): Promise<string | undefined> => pause.problem ?? outage.problem ?? await registry.check({}).then(answer => answer.status >= 500 ? 'the registry answers with an error' : undefined, () => 'the registry cannot be reached')
+  const problem = async (): Promise<string | undefined> => pause.problem ?? outage.problem ?? await registry.check({}).then(answer => isRegistry(answer) ? undefined : 'the registry answers with an error', () => 'the registry cannot be reached')
   if (metrics !== undefined) observeRequests(server, metrics.requestEnded)
   if (tracing !== undefined) traceRequests(server, tracing.requests, tls.listen !== undefined)
   installCors(server, settings.cors.origins)

@@ -4,7 +4,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { unavailable } from '../errors.js'
-import type { Answer, RegistryClient } from '../registry/client.js'
+import { isRegistry, type Answer, type RegistryClient } from '../registry/client.js'
 
 /** How long the registry's last word counts while it cannot be asked, milliseconds. */
 const REMEMBER_MS = 600_000
@@ -30,7 +30,8 @@ export class Callers {
     if (this.open) return undefined
     const caller = this.keyOf(authorization ?? '')
     const answer = await this.registry.check(authorization === undefined ? {} : { authorization }).catch(() => undefined)
-    if (answer === undefined || answer.status >= 500) {
+    // What is neither the registry's yes nor its no is not the registry's: a proxy speaks while it is away.
+    if (answer === undefined || !(isRegistry(answer) || answer.status === 403)) {
       if (Date.now() - (this.#letIn.get(caller) ?? -Infinity) < REMEMBER_MS) return undefined
       throw unavailable('the registry does not answer, so it cannot say who you are; try again')
     }

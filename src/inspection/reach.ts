@@ -6,7 +6,7 @@ import { CodedError } from '../errors.js'
 import { ok, problem, warning, type Finding } from '../findings/finding.js'
 import type { Digest } from '../oci/digest.js'
 import type { RepositoryName } from '../oci/name.js'
-import { RegistryClient } from '../registry/client.js'
+import { RegistryClient, isRegistry } from '../registry/client.js'
 import { Upstream } from '../registry/upstream.js'
 import { SetupError } from '../setup-error.js'
 import { TreeReader } from '../storage/read.js'
@@ -22,7 +22,7 @@ export async function * reachFindings (settings: Settings, facts: RegistryFacts,
   try {
     const client = new RegistryClient(() => base, upstream, () => undefined)
     const { status } = await client.check({})
-    if (status !== 200 && status !== 401) {
+    if (!isRegistry({ status })) {
       yield problem('registry', `${base}/v2/ answers with status ${status}: that is not a registry`, 'set registry.url to where the registry listens')
       return
     }
