@@ -148,13 +148,23 @@ export class Access {
   /** What Delgate's own users say. */
   async #own (caller: Caller): Promise<Exclude<Verdict, { outcome: 'unsupported' }>> {
     const { htpasswd, failures } = this.parts
-    const wait = caller.authorization === undefined ? 0 : failures.waitSeconds(caller.address)
-    if (wait > 0) throw new CodedError(429, 'TOOMANYREQUESTS', `too many wrong credentials from ${caller.address}; try again later`, undefined, { 'retry-after': String(wait) })
+    const { authorization, address } = caller
+    if (authorization !== undefined) this.#mustNotWait(address)
     if (htpasswd === undefined) return { outcome: 'allowed' }
-    const user = await htpasswd.verify(caller.authorization)
-    return user === undefined ? this.#refused(caller, unauthorizedAnswer()) : { outcome: 'allowed', user }
+    const count = (): (() => void) => {
+      this.#mustNotWait(address)
+      return failures.count(address)
+    }
+    const user = await htpasswd.verify({ authorization, address, count })
+    return user === undefined ? { outcome: 'refused', answer: unauthorizedAnswer() } : { outcome: 'allowed', user }
   }
 
+  #mustNotWait (address: string): void {
+    const wait = this.parts.failures.waitSeconds(address)
+    if (wait > 0) throw new CodedError(429, 'TOOMANYREQUESTS', `too many wrong credentials from ${address}; try again later`, undefined, { 'retry-after': String(wait) })
+  }
+
+  /** What the registry refused. */
   #refused (caller: Caller, answer: Answer): Verdict & { outcome: 'refused' } {
     if (answer.status === 401 && caller.authorization !== undefined && !isRight(answer)) this.parts.failures.count(caller.address)
     return { outcome: 'refused', answer }
