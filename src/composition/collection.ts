@@ -126,7 +126,7 @@ async function createMemory ({ settings, facts, registry, log }: CollectionNeeds
   const url = settings.registry.redis.url ?? facts.redisUrl
   if (url === undefined) throw new SetupError('the registry caches in Redis, but its configuration does not name one server. Set registry.redis.url to where Delgate reaches the one that is written to')
   const { RedisMemory } = await import('../registry/redis-memory.js')
-  return await RedisMemory.connect(url, registry, err => { log.warn({ err }, 'the connection to the Redis that the registry caches in is broken; it is being restored') })
+  return await RedisMemory.connect(url, registry, err => { log.warn({ err }, 'the connection to the Redis that the registry caches in is broken; it is made anew when it is needed') })
 }
 
 function ownCredentials ({ registry: { username, password } }: Settings): { authorization: string } | undefined {
