@@ -30,7 +30,7 @@ export function judgeTags (state: RepositoryState, rules: readonly Rule[], judgi
   const subjects = subjectsOf(state)
   const readable = [...state.tags].filter((entry): entry is [Tag, Readable] => entry[1].current !== undefined && entry[1].modifiedAt !== undefined)
   const own = readable.filter(([tag]) => subjects(tag) === undefined)
-  const newest = new Map(rules.map(rule => [rule, newestOf(rule, own)]))
+  const newest = new Map(rules.map(rule => [rule, newestOf(state, rule, own, judging)]))
   return [...state.tags].sort(([a], [b]) => a < b ? -1 : 1).map(([tag, found]) => {
     const { current, modifiedAt } = found
     if (current === undefined || modifiedAt === undefined) return { tag, action: 'keep', reason: 'its link cannot be read' }
@@ -72,11 +72,12 @@ function reasonToDelete (state: RepositoryState, tag: Tag, found: Readable, { de
   return reasons.length === 0 ? undefined : reasons.join('; ')
 }
 
-/** Of the tags that a rule is about, those that were pushed last. */
-function newestOf ({ settings: { keepNewest = 0 }, matchesTag }: Rule, tags: ReadonlyArray<[Tag, Readable]>): ReadonlySet<Tag> {
+/** Of the tags that a rule is about, those that were pushed, or put back, last: else what was put back would go with the next run. */
+function newestOf (state: RepositoryState, { settings: { keepNewest = 0 }, matchesTag }: Rule, tags: ReadonlyArray<[Tag, Readable]>, moment: Moment): ReadonlySet<Tag> {
   if (keepNewest === 0) return new Set()
-  const sorted = tags.filter(([tag]) => matchesTag(tag)).sort(([a, { modifiedAt: first }], [b, { modifiedAt: second }]) => second - first || (a < b ? 1 : -1))
-  return new Set(sorted.slice(0, keepNewest).map(([tag]) => tag))
+  const dated = tags.filter(([tag]) => matchesTag(tag)).map(([tag, { modifiedAt }]) => ({ tag, at: pushedAt(state, tag, modifiedAt, moment) }))
+  const sorted = dated.sort((a, b) => b.at - a.at || (a.tag < b.tag ? 1 : -1))
+  return new Set(sorted.slice(0, keepNewest).map(({ tag }) => tag))
 }
 
 /** Tags of signatures and the like, by the manifest of this repository that they are attached to: no rule judges them by themselves. */

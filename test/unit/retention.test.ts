@@ -136,12 +136,14 @@ t.test('a rule with both ages lets go where both hold', t => {
   t.end()
 })
 
-t.test('what was put back counts as pushed then, but is not among the newest for it', t => {
+t.test('what was put back counts as pushed then, also among the newest', t => {
   const pulls = new PullTimes(0)
   pulls.restored(APP, [tag('e')], NOW - DAY)
   t.same(decide(five(), { rules: [rule({ deleteOlderThanDays: 30 })], pulls }).tagsGone, ['c', 'd'])
   t.same(decide(five(), { rules: [rule({ deleteNotPulledForDays: 30 })], pulls }).tagsGone, ['c', 'd'])
-  t.same(decide(five(), { rules: [rule({ keepNewest: 1, deleteOlderThanDays: 30 })], pulls }).of('a'), 'keep by rule: among the newest 1')
+  const made = decide(five(), { rules: [rule({ keepNewest: 2, deleteOlderThanDays: 0 })], pulls })
+  t.equal(made.of('e'), 'keep by rule: among the newest 2')
+  t.same(made.tagsGone, ['b', 'c', 'd'])
   t.end()
 })
 
