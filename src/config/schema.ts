@@ -335,7 +335,7 @@ export const settingsSchema = {
       ...object,
       description: 'Web user interfaces in a browser.',
       properties: {
-        origins: { type: 'array', items: text, default: [], description: 'Origins that may call Delgate from a browser, e.g. https://ui.example.org, or "*". Default: none.' }
+        origins: { type: 'array', items: text, default: [], description: 'Origins that may call Delgate from a browser, e.g. https://ui.example.org. "*": any, but none that may use a login which the browser remembers. Default: none.' }
       }
     }
   }

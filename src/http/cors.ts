@@ -7,14 +7,19 @@ import type { FastifyInstance } from 'fastify'
 
 const EXPOSED = ['Docker-Content-Digest', 'Location', 'Link', 'WWW-Authenticate', 'Retry-After', 'Preference-Applied', 'Content-Range', 'Range']
 
-/** @param origins those that may call; `*` means any */
+/**
+ * Any origin at all (`*`) is never let use what a browser remembers: each page that its user looks at could then delete with
+ * the user's login. Such a page has to bring credentials of its own in `Authorization`.
+ * @param origins those that may call; `*` means any
+ */
 export function installCors (app: FastifyInstance, origins: readonly string[]): void {
   if (origins.length === 0) return
+  const isAny = origins.includes('*')
   void app.register(cors, {
-    origin: origins.includes('*') ? true : [...origins],
+    origin: isAny ? '*' : [...origins],
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     allowedHeaders: ['Authorization', 'Accept', 'Content-Type', 'Prefer'],
     exposedHeaders: EXPOSED,
-    credentials: true
+    credentials: !isAny
   })
 }

@@ -1,7 +1,7 @@
 /**
  * A browser that remembers a login sends it along with whatever another site makes it ask. So what changes something
- * is refused when it comes from another site, unless `cors.origins` names that. What is no browser says nothing of
- * sites, and is not concerned.
+ * is refused when it comes from another site, unless `cors.origins` names that; `*` names none. What is no browser says
+ * nothing of sites, and is not concerned.
  */
 import type { IncomingHttpHeaders } from 'node:http'
 
@@ -10,11 +10,11 @@ const ASKS_FIRST = 'x-requested-with'
 
 /**
  * Whether a request that changes something comes from a page of a site that may not ask for it.
- * @param origins those that may call; `*` means any
+ * @param origins those that may; `*` among them is none
  */
 export function isCrossSite (headers: IncomingHttpHeaders, origins: readonly string[]): boolean {
   const { origin, host, 'sec-fetch-site': site } = headers
-  if (origin !== undefined && (origins.includes(origin) || origins.includes('*'))) return false
+  if (origin !== undefined && origins.includes(origin)) return false
   if (site !== undefined) return site !== 'same-origin' && site !== 'none'
   // Browsers leave that header out where the page came over plain HTTP; of what changes something they always tell the origin.
   return origin !== undefined && headers[ASKS_FIRST] === undefined && hostOf(origin) !== host

@@ -145,6 +145,18 @@ await eachRegistry(t, 'a browser from an allowed origin may delete; from another
   t.notOk(header(foreign, 'access-control-allow-origin'))
 })
 
+await eachRegistry(t, 'any origin may look and bring credentials of its own, but not use those that a browser remembers', async (t, tool) => {
+  const gate = await startGate(t, tool, { settings: { cors: { origins: ['*'] } } })
+  const from = { origin: 'https://anywhere.example' }
+  const preflight = await request(gate.url, 'OPTIONS', '/v2/app/manifests/v1', { headers: { ...from, 'access-control-request-method': 'DELETE', 'access-control-request-headers': 'authorization' } })
+  t.match(header(preflight, 'access-control-allow-headers'), /authorization/i)
+  for (const answer of [preflight, await request(gate.url, 'GET', '/v2/', { headers: from })]) {
+    t.equal(header(answer, 'access-control-allow-origin'), '*')
+    t.notOk(header(answer, 'access-control-allow-credentials'))
+  }
+  t.equal((await request(gate.url, 'POST', '/delgate/v1/collections', { headers: from })).status, 403, 'a browser asks this without a preflight')
+})
+
 await eachRegistry(t, 'many uploads are listed nowhere, and an upload can be asked for and cancelled', async (t, tool) => {
   const gate = await startGate(t, tool)
   const location = await beginUpload(gate.url, 'app')

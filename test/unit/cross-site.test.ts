@@ -28,6 +28,8 @@ t.test('over plain HTTP it tells the origin alone', async t => {
 
 t.test('origins that are configured may ask', async t => {
   t.notOk(isCrossSite({ ...HERE, origin: OTHER, 'sec-fetch-site': 'cross-site' }, [OTHER]))
-  t.notOk(isCrossSite({ ...HERE, origin: OTHER }, ['*']))
+  t.ok(isCrossSite({ ...HERE, origin: OTHER }, ['*']), 'any at all is none that is named')
+  t.ok(isCrossSite({ ...HERE, origin: '*' }, []))
+  t.notOk(isCrossSite({ ...HERE, origin: OTHER }, ['*', OTHER]))
   t.ok(isCrossSite({ ...HERE, origin: OTHER, 'sec-fetch-site': 'cross-site' }, ['https://another.example']))
 })
