@@ -102,7 +102,7 @@ function installJobs (api: FastifyInstance, { deletes, access, undoer, trash, ca
     const asker = await authorise(request, reply, [...repositories], deletes, decision)
     if (asker === undefined) return
     decision.user = asker.user
-    const undoing = await decide(request, decision, deletes, async () => await undoer.undo(job.id, asker))
+    const undoing = await decide(request, reply, decision, deletes, async () => await undoer.undo(job.id, asker))
     await decisions.accepted(request, decision, undoing)
     await sendJob(reply, undoing, undefined, deletes)
   })
@@ -127,7 +127,7 @@ function installCollections (api: FastifyInstance, { deletes }: ApiParts): void 
     const wait = parseWait(request.headers.prefer)
     const target = { type: request.body?.untagged === true ? 'untagged' : 'garbage' } as const
     const decision: Deciding = { action: 'collect', target }
-    const job = await decide(request, decision, deletes, async () => {
+    const job = await decide(request, reply, decision, deletes, async () => {
       // Both remove links that a repository still has, so both need the right to delete there.
       const repositories = await deletes.deleter.repositories(target)
       const asker = await authorise(request, reply, repositories, deletes, decision)

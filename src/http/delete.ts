@@ -9,7 +9,7 @@ import type { JobStore } from '../jobs/store.js'
 import type { RepositoryName } from '../oci/name.js'
 import type { Route } from '../oci/route.js'
 import type { Answer } from '../registry/client.js'
-import type { Admission } from '../traffic/admission.js'
+import { HoldExceeded, type Admission, type Leave } from '../traffic/admission.js'
 import { callerOf } from './caller.js'
 import { whoOf, type Decision, type Decisions } from './decisions.js'
 import { parseDeleteQuery, parseWait } from './prefer.js'
@@ -61,7 +61,7 @@ export async function deleteTarget (request: FastifyRequest, reply: FastifyReply
   const wait = parseWait(request.headers.prefer)
   const decision: Deciding = { action: 'delete', target }
   const noted = dryRun ? undefined : decision
-  const job = await decide(request, noted, parts, async () => {
+  const job = await decide(request, reply, noted, parts, async () => {
     const repositories = await parts.deleter.repositories(target)
     const asker = await authorise(request, reply, repositories, parts, noted)
     if (asker === undefined) return undefined
@@ -82,11 +82,12 @@ export async function deleteTarget (request: FastifyRequest, reply: FastifyReply
 export type Deciding = { user?: string | undefined } & Decision
 
 /**
- * Does something that changes what is stored: once writes are admitted, and when it fails, that is written down.
+ * Does something that changes what is stored: once writes are admitted, and when it fails, that is written down. A client that
+ * goes away meanwhile gives up its place, and nothing is done for it.
  * @param decision what it is about; nothing is written down where it is left out
  */
-export async function decide<T> (request: FastifyRequest, decision: Decision | undefined, { admission, decisions }: Pick<DeleteParts, 'admission' | 'decisions'>, work: () => Promise<T>): Promise<T> {
-  const leave = await admission.enter('write')
+export async function decide<T> (request: FastifyRequest, reply: Pick<FastifyReply, 'raw'>, decision: Decision | undefined, { admission, decisions }: Pick<DeleteParts, 'admission' | 'decisions'>, work: () => Promise<T>): Promise<T> {
+  const leave = await admitted(admission, reply)
   try {
     return await work()
   } catch (error) {
@@ -94,6 +95,22 @@ export async function decide<T> (request: FastifyRequest, decision: Decision | u
     throw error
   } finally {
     leave()
+  }
+}
+
+/** @throws HoldExceeded also when the client has gone while it was held */
+async function admitted (admission: Pick<Admission, 'enter' | 'abandon'>, { raw }: Pick<FastifyReply, 'raw'>): Promise<Leave> {
+  const entered = admission.enter('write')
+  if (!(entered instanceof Promise)) return entered
+  const abandon = (): void => { admission.abandon(entered) }
+  raw.once('close', abandon)
+  try {
+    const leave = await entered
+    if (!raw.destroyed) return leave
+    leave()
+    throw new HoldExceeded('gone')
+  } finally {
+    raw.off('close', abandon)
   }
 }
 

@@ -27,7 +27,7 @@ export function installRetention (api: FastifyInstance, { deletes, retention }: 
     if (rules.length === 0) throw requestInvalid('there are no rules: set retention.rules in the configuration, and start Delgate again')
     const decision: Deciding = { action: 'delete', target: { type: 'retention' } }
     const noted = dryRun ? undefined : decision
-    const job = await decide(request, noted, deletes, async () => {
+    const job = await decide(request, reply, noted, deletes, async () => {
       const repositories = await retainer.repositories()
       const asker = await authorise(request, reply, repositories, deletes, noted)
       if (asker === undefined) return undefined
