@@ -46,6 +46,8 @@ interface Way {
 }
 
 export class Notifier {
+  readonly #telling = new Set<Promise<void>>()
+
   private constructor (private readonly ways: readonly Way[], private readonly agent: Agent, private readonly source: Source, private readonly log: Log) {}
 
   /** Opens the queues; begins with what an earlier process left in them. */
@@ -60,23 +62,30 @@ export class Notifier {
   /** Resolves when what there is to tell is in every queue, or could not be put there. Never rejects. */
   async notify (deletion: Deletion): Promise<void> {
     if (this.ways.length === 0) return
-    const texts = envelopesOf(eventsOf(deletion, this.source)).map(envelope => JSON.stringify(envelope))
-    await Promise.all(this.ways.map(async way => {
-      for (const text of texts) await this.#queue(way, text)
-    }))
+    const telling = this.#tell(deletion)
+    this.#telling.add(telling)
+    await telling.finally(() => { this.#telling.delete(telling) })
   }
 
   get endpoints (): EndpointStatus[] {
     return this.ways.map(({ name, queue, delivery, lost }) => ({ name, waiting: queue.size, delivered: delivery.delivered, dropped: queue.dropped, lost, ...(delivery.problem === undefined ? {} : { problem: delivery.problem }) }))
   }
 
-  /** Ends at once. What was not accepted is delivered after the next start. */
+  /** Ends once everything that there is to tell is in the queues. What was not accepted is delivered after the next start. */
   async close (): Promise<void> {
+    await Promise.all(this.#telling)
     await Promise.all(this.ways.map(async ({ delivery, queue }) => {
       await delivery.close()
       await queue.close()
     }))
     await this.agent.destroy()
+  }
+
+  async #tell (deletion: Deletion): Promise<void> {
+    const texts = envelopesOf(eventsOf(deletion, this.source)).map(envelope => JSON.stringify(envelope))
+    await Promise.all(this.ways.map(async way => {
+      for (const text of texts) await this.#queue(way, text)
+    }))
   }
 
   async #queue (way: Way, text: string): Promise<void> {

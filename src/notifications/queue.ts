@@ -1,9 +1,10 @@
 /**
- * A queue on the disk: one file for each envelope, its number as its name. A crash leaves either the whole file or none;
+ * A queue on the disk: one file for each envelope, its number as its name. A crash leaves either the whole file or none,
+ * and a power cut does not take one that was said to be there, since the directory is flushed, too;
  * what was delivered goes only afterwards, so that after a crash it may be delivered again, but is never lost.
  */
 import { mkdir, open, readFile, readdir, rename, rm, rmdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 
 const NAME = /^(\d{16})\.json$/
 const TEMPORARY = '.tmp'
@@ -74,7 +75,8 @@ export class DiskQueue {
     await this.#makeRoom(this.maximum - 1)
     const number = this.next
     const temporary = this.#path(number) + TEMPORARY
-    await mkdir(this.directory, { recursive: true })
+    const made = await mkdir(this.directory, { recursive: true })
+    if (made !== undefined) for (const parent of new Set([dirname(made), dirname(this.directory)])) await flush(parent)
     const file = await open(temporary, 'w', 0o600)
     try {
       await file.writeFile(text)
@@ -86,6 +88,8 @@ export class DiskQueue {
       await file.close()
     }
     await rename(temporary, this.#path(number))
+    await flush(this.directory)
+    // Where that fails, the next one takes its place.
     this.next++
     this.numbers.push(number)
   }
@@ -110,6 +114,12 @@ export class DiskQueue {
   }
 
   #path (number: number): string { return join(this.directory, `${String(number).padStart(16, '0')}.json`) }
+}
+
+/** Makes names in a directory certain. */
+async function flush (path: string): Promise<void> {
+  const directory = await open(path, 'r')
+  await directory.sync().finally(async () => { await directory.close() })
 }
 
 /** The queues below a directory that hold something. Empty ones go. */

@@ -163,6 +163,14 @@ t.test('a disk that takes nothing: notify does not reject, and the loss is count
   t.same(lines.map(({ message, details }) => ({ message, details })), [{ message: 'notifications cannot be queued and are lost', details: { endpoint: 'e0', code: 'ENOTDIR' } }])
 })
 
+t.test('what is being queued at the end is in the queue before that', async t => {
+  const { notifier, directory } = await opened(t, [{ url: `http://127.0.0.1:${await freePort()}` }])
+  const telling = [notifier.notify(deletion('1', {}, Array.from({ length: 1950 }, (_, at) => `v${at}`))), notifier.notify(deletion('2'))]
+  await notifier.close()
+  t.equal((await readdir(join(directory, 'e0'))).length, 21)
+  await Promise.all(telling)
+})
+
 t.test('without endpoints nothing is done', async t => {
   const directory = await temporaryDirectory(t)
   const { notifier } = await opened(t, [], {}, directory)
