@@ -254,7 +254,7 @@ async function compose ({ settings, tls, renewalIntervalMs, controller, facts, r
   }
   if (open > 0) log.info({ jobs: open }, 'taking up jobs of an earlier run')
   controller.onEnd?.(() => { outage.begin() })
-  return { facts, status, choice, ...lifecycle({ server, settings, closing, schedules: Object.values(schedules), runner, collection, pause, outage, admission, upstream, memory, records: [audit, notifier, ...(tracing === undefined ? [] : [tracing])], trash, keepers: [catalog.usage, new IndexKeeper(index, indexFile, log), pullTimes], renewals, controller }) }
+  return { facts, status, choice, ...lifecycle({ server, settings, closing, schedules: Object.values(schedules), runner, collection, pause, outage, admission, upstream, memory, records: [decisions, audit, notifier, ...(tracing === undefined ? [] : [tracing])], trash, keepers: [catalog.usage, new IndexKeeper(index, indexFile, log), pullTimes], renewals, controller }) }
 }
 
 interface Lifecycle {

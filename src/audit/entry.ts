@@ -33,6 +33,8 @@ export interface AuditEntry {
   readonly bytes?: number
   /** Id of the job. */
   readonly job?: string
+  /** So many refusals of the address were not written down by themselves: see `Refusals`. */
+  readonly leftOut?: number
 }
 
 /** Longest text that is kept of what a client says. Characters. */
@@ -40,10 +42,10 @@ const TEXT_MAXIMUM = 256
 const BREAK = '\n'
 
 /** An entry as a line, its end included. JSON escapes what would break it; what an entry should not have does not go along. */
-export function lineOf ({ at, action, outcome, who, target, status, code, reason, bytes, job }: AuditEntry): string {
+export function lineOf ({ at, action, outcome, who, target, status, code, reason, bytes, job, leftOut }: AuditEntry): string {
   const { user, address, agent } = who
   const cutWho = { user: cut(user), address: cut(address), agent: cut(agent) }
-  return JSON.stringify({ at, action, outcome, who: cutWho, target, status, code, reason: cut(reason), bytes, job }) + BREAK
+  return JSON.stringify({ at, action, outcome, who: cutWho, target, status, code, reason: cut(reason), bytes, job, leftOut }) + BREAK
 }
 
 /** The entry that a line holds, its end not included; `undefined` when it holds none. */

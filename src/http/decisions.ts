@@ -2,6 +2,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { Action, AuditEntry, Who } from '../audit/entry.js'
 import type { AuditLog } from '../audit/log.js'
+import { Refusals } from '../audit/refusals.js'
 import { CodedError } from '../errors.js'
 import type { Job } from '../jobs/job.js'
 
@@ -12,10 +13,10 @@ export interface Decision {
   readonly user?: string | undefined
 }
 
-const NOT_DECISIONS = new Set([404])
-
 export class Decisions {
-  constructor (private readonly log: Pick<AuditLog, 'record'>) {}
+  readonly #refusals: Refusals
+
+  constructor (private readonly log: Pick<AuditLog, 'record'>) { this.#refusals = new Refusals(log) }
 
   /** It is carried out. */
   async accepted (request: FastifyRequest, { action, target, user }: Decision, job: Job): Promise<void> {
@@ -35,10 +36,16 @@ export class Decisions {
   /** It is not carried out: by an error, or by the registry's own refusal. */
   async refused (request: FastifyRequest, { action, target, user }: Decision, why: unknown): Promise<void> {
     const { status, code, reason } = reasonOf(why)
-    if (NOT_DECISIONS.has(status)) return
-    await this.log.record({ action, outcome: 'refused', who: whoOf(request, user), target, status, code, reason })
+    if (isNoDecision(status, request)) return
+    await this.#refusals.record({ action, outcome: 'refused', who: whoOf(request, user), target, status, code, reason })
   }
+
+  /** Writes down what was left out up to now. */
+  async close (): Promise<void> { await this.#refusals.close() }
 }
+
+/** What does not exist, and the challenge to somebody who has not shown any credentials yet. */
+const isNoDecision = (status: number, { headers }: FastifyRequest): boolean => status === 404 || (status === 401 && headers.authorization === undefined)
 
 /** Who asked. What a caller only says to be is not taken for it; a refused one is known by its address. */
 export function whoOf (request: FastifyRequest, user: string | undefined): Who {
