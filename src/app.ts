@@ -186,12 +186,13 @@ async function compose ({ settings, tls, renewalIntervalMs, controller, facts, r
 
   const claims = new Claims({ sessions, leases, locks })
   const restorer = new Restorer({ ...traffic, reader, writer, presence, linked: (...manifest) => { index.linked(...manifest) } })
-  const manifests = new Manifests({ ...traffic, claims, presence, writer, restorer, memory, mayPush: async (repository, caller) => await registry.mayPush(repository, caller), linked: (...manifest) => { index.linked(...manifest) }, log })
+  const mayPush = async (...asked: Parameters<RegistryClient['mayPush']>): Promise<boolean> => await registry.mayPush(...asked)
+  const manifests = new Manifests({ ...traffic, claims, presence, writer, restorer, memory, mayPush, linked: (...manifest) => { index.linked(...manifest) }, log })
   const gate = new Gate({
     ...traffic,
     claims,
     manifests,
-    overwrites: new Overwrites({ protection, access, decisions, current: async (repository, tag) => (await reader.tag(repository, tag)).value?.current }),
+    overwrites: new Overwrites({ protection, access, decisions, mayPush, current: async (repository, tag) => (await reader.tag(repository, tag)).value?.current }),
     presence,
     stored: async digest => await reader.manifestContent(digest),
     pulled: (repository, reference, digest) => { times.pulled(repository, reference, digest) },

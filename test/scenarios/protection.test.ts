@@ -3,7 +3,7 @@ import t from 'tap'
 import { manifestStatus, pull, push } from '../support/client.js'
 import { startGate } from '../support/delgate.js'
 import { listing } from '../support/disk.js'
-import { basic, ociError, request, type Answer } from '../support/http.js'
+import { basic, header, json, ociError, request, type Answer } from '../support/http.js'
 import { image, type Manifest } from '../support/images.js'
 import { del, deleted, jobEnded, receiptOf } from '../support/jobs.js'
 import { USERS } from '../support/registry.js'
@@ -65,7 +65,14 @@ await eachRegistry(t, 'a protected tag is not overwritten', async (t, tool) => {
   t.match(ociError(refused), { code: 'DENIED', message: /tag v1 of team\/app is protected by the rule "releases"/ })
   await pull(gate.url, 'team/app', 'v1', first, bob)
   t.equal((await put(gate.url, 'team/app', 'v1', first, bob)).status, 201, 'the same again')
-  t.equal((await put(gate.url, 'team/app', 'v1', second, { headers: basic('alice', 'wrong') })).status, 403, 'alice is only who has her password')
+  t.equal((await put(gate.url, 'team/app', 'v1', second, { headers: basic('alice', 'wrong') })).status, 401, 'alice is only who has her password')
+  const bare = await request(gate.url, 'GET', '/v2/')
+  for (const tag of ['v1', 'v2']) {
+    const stranger = await put(gate.url, 'team/app', tag, second, { headers: {} })
+    t.match([stranger.status, ociError(stranger).code, header(stranger, 'www-authenticate')], [401, 'UNAUTHORIZED', header(bare, 'www-authenticate')], `a stranger does not learn whether there is a ${tag}`)
+  }
+  t.equal(json<{ entries: object[] }>(await request(gate.url, 'GET', '/delgate/v1/audit?action=overwrite', bob)).entries.length, 1, 'only the one of somebody who may push')
+  await pull(gate.url, 'team/app', 'v1', first, bob)
   t.equal((await put(gate.url, 'team/app', 'v1', second, alice)).status, 201)
   await pull(gate.url, 'team/app', 'v1', second, bob)
 
