@@ -2,16 +2,15 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Access } from '../access/access.js'
 import type { Receipt } from '../deletion/receipt.js'
-import { CodedError, blobUnknown, denied, isProtected, manifestUnknown, nameUnknown, unsupported } from '../errors.js'
-import type { Asker, Deleter, NamedTarget } from '../jobs/deleter.js'
+import { CodedError, blobUnknown, denied, isProtected, manifestUnknown, nameUnknown } from '../errors.js'
+import type { Deleter, NamedTarget } from '../jobs/deleter.js'
 import { hasEnded, publicJob, type Job } from '../jobs/job.js'
 import type { JobStore } from '../jobs/store.js'
 import type { RepositoryName } from '../oci/name.js'
 import type { Route } from '../oci/route.js'
-import type { Answer } from '../registry/client.js'
 import { HoldExceeded, type Admission, type Leave } from '../traffic/admission.js'
-import { callerOf } from './caller.js'
-import { whoOf, type Decision, type Decisions } from './decisions.js'
+import { authorise, isTurnedAway } from './authorise.js'
+import type { Decision, Decisions } from './decisions.js'
 import { parseDeleteQuery, parseWait } from './prefer.js'
 import { queryOf } from './url.js'
 
@@ -62,6 +61,7 @@ export async function deleteTarget (request: FastifyRequest, reply: FastifyReply
   const decision: Deciding = { action: 'delete', target }
   const noted = dryRun ? undefined : decision
   const job = await decide(request, reply, noted, parts, async () => {
+    if (target.type === 'repository' && target.recursive && await isTurnedAway(request, reply, target.repository, parts, noted)) return undefined
     const repositories = await parts.deleter.repositories(target)
     const asker = await authorise(request, reply, repositories, parts, noted)
     if (asker === undefined) return undefined
@@ -112,36 +112,6 @@ async function admitted (admission: Pick<Admission, 'enter' | 'abandon'>, { raw 
   } finally {
     raw.off('close', abandon)
   }
-}
-
-/**
- * Whether the caller may delete in all these repositories. A refusal of the registry is passed back as it is.
- * @param decision what a refusal is written down about; nothing is where it is left out
- * @returns who the caller is; `undefined` when the answer has been sent
- */
-export async function authorise (request: FastifyRequest, reply: FastifyReply, repositories: readonly RepositoryName[], { access, decisions }: Pick<DeleteParts, 'access' | 'decisions'>, decision?: Decision): Promise<Asker | undefined> {
-  const caller = callerOf(request)
-  let user: string | undefined
-  for (const repository of repositories) {
-    const verdict = await access.delete(repository, caller)
-    if (verdict.outcome === 'unsupported') throw unsupported(`${verdict.reason}: nothing can be deleted`)
-    if (verdict.outcome === 'refused') {
-      if (decision !== undefined) await decisions.refused(request, decision, new CodedError(verdict.answer.status, 'UNAUTHORIZED', 'the caller may not delete here'))
-      await passBack(reply, verdict.answer)
-      return undefined
-    }
-    user = verdict.user
-  }
-  return { authorization: caller.authorization, user, by: whoOf(request, user), traceparent: caller.traceparent }
-}
-
-/** The registry's own answer, with its challenge. */
-export async function passBack (reply: FastifyReply, answer: Answer): Promise<void> {
-  for (const name of ['www-authenticate', 'content-type', 'docker-distribution-api-version', 'retry-after']) {
-    const value = answer.headers[name]
-    if (value !== undefined) reply.header(name, value)
-  }
-  await reply.code(answer.status).send(answer.body)
 }
 
 /** 202 with the job; after it has ended when the client wants to wait for that. */

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Access } from '../access/access.js'
 import { callerOf } from './caller.js'
-import { passBack } from './delete.js'
+import { passBack } from './authorise.js'
 
 export interface MetricsParts {
   readonly text: () => Promise<string>
