@@ -17,7 +17,7 @@ import { Outage } from './collection/outage.js'
 import type { Pause } from './collection/pause.js'
 import { ObservedCollection } from './collection/observed.js'
 import { lowerShield } from './collection/shield.js'
-import { createAccess, warnIfOpen } from './composition/access.js'
+import { asksForEach, createAccess, warnIfOpen } from './composition/access.js'
 import { createCatalog } from './composition/catalog.js'
 import { createCollection } from './composition/collection.js'
 import { IndexKeeper } from './composition/index-keeper.js'
@@ -233,7 +233,7 @@ async function compose ({ settings, tls, renewalIntervalMs, controller, facts, r
     const reading = { ...traffic, version, problem, directories: { storage: root, state: settings.state.directory }, upstream, store, runner, outage, trash, index, audit, notifier }
     installMetrics(server, { text: async () => await metrics.text(await read(reading)), contentType: metrics.contentType, access: settings.metrics.access === 'interface' ? access : undefined })
   }
-  installApi(server, { deletes, access, catalog, audit, trash, undoer, retention: { retainer, rules: retention.rules, schedule: settings.retention.schedule, next: () => schedules.retention?.next, pullsKnownSince: () => retention.pullsKnownSince }, status, document: readDocument, cancel: async id => await runner.cancel(id), origins: settings.cors.origins })
+  installApi(server, { deletes, access, catalog, audit, trash, undoer, retention: { retainer, rules: retention.rules, schedule: settings.retention.schedule, next: () => schedules.retention?.next, pullsKnownSince: () => retention.pullsKnownSince }, status, document: readDocument, asksForEach: asksForEach(settings, facts), cancel: async id => await runner.cancel(id), origins: settings.cors.origins })
   if (settings.page.enabled) installPage(server)
   installProxy(server, { gate, deletes, upstream, origin, location: { prefix: facts.prefix, registryHosts: registryHosts(facts, base) }, encrypted: tls.listen !== undefined })
 

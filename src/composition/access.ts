@@ -14,6 +14,12 @@ const SAME_FOR_ALL: readonly string[] = ['none', 'htpasswd', 'silly']
 /** Asked about to find out whether strangers are let delete; it need not exist. */
 const ANY_REPOSITORY = parseRepositoryName('delgate-asks')!
 
+/** Whether the registry may let somebody delete in one repository and not in another, as with tokens. */
+const isPerRepository = (facts: RegistryFacts): boolean => facts.assumed || !SAME_FOR_ALL.includes(facts.auth)
+
+/** Whether the registry has to be asked about each repository by itself. */
+export const asksForEach = ({ access }: Settings, facts: RegistryFacts): boolean => access.ways.includes('registry') && isPerRepository(facts)
+
 export async function createAccess ({ access }: Settings, facts: RegistryFacts, registry: RegistryClient, log: Log): Promise<Access> {
   const { ways, htpasswd, failedAttempts, failedSeconds } = access
   if (ways.includes('htpasswd') && htpasswd === undefined) throw new SetupError('setting "access.htpasswd" is missing: the way "htpasswd" needs the file of users')
@@ -25,7 +31,7 @@ export async function createAccess ({ access }: Settings, facts: RegistryFacts, 
     registryDecides: ways.includes('registry'),
     htpasswd: users,
     registryChallenges: facts.assumed ? undefined : facts.auth !== 'none',
-    perRepository: facts.assumed || !SAME_FOR_ALL.includes(facts.auth),
+    perRepository: isPerRepository(facts),
     failures: new Failures({ attempts: failedAttempts, seconds: failedSeconds })
   })
 }

@@ -5,7 +5,7 @@ import type { AuditEntry } from '../audit/entry.js'
 import type { AuditLog } from '../audit/log.js'
 import { parseAuditQuery } from '../audit/query.js'
 import { crossSite, jobNotQueued, jobUnknown, requestInvalid } from '../errors.js'
-import { hasEnded, listedJob, publicJob, repositoriesOf, type Job, type JobState } from '../jobs/job.js'
+import { hasEnded, listedJob, outlinedJob, publicJob, repositoriesOf, type Job, type JobState } from '../jobs/job.js'
 import type { Undoer } from '../jobs/undoer.js'
 import type { Trash } from '../trash/trash.js'
 import { authorise, passBack } from './authorise.js'
@@ -13,6 +13,7 @@ import { callerOf } from './caller.js'
 import { installCatalog, type CatalogRoutes } from './catalog.js'
 import { isCrossSite } from './cross-site.js'
 import { decide, deleteTarget, sendJob, type Deciding, type DeleteParts } from './delete.js'
+import { ASKED_MAXIMUM, Onlooker } from './onlooker.js'
 import { parseDeleteQuery, parseWait } from './prefer.js'
 import { installRetention, type RetentionApi } from './retention.js'
 import { queryOf } from './url.js'
@@ -25,6 +26,8 @@ export interface ApiParts {
   readonly trash: Pick<Trash, 'jobs' | 'repositories' | 'empty'>
   readonly undoer: Pick<Undoer, 'undo'>
   readonly retention: RetentionApi
+  /** Whether the registry says of each repository by itself who may delete there, as with tokens: a list asks about a bounded number then. */
+  readonly asksForEach: boolean
   /** Cancels a job that is queued; `undefined` when it is not. */
   readonly cancel: (id: string) => Promise<Job | undefined>
   /** From which a browser may change something: see `isCrossSite`. */
@@ -34,6 +37,9 @@ export interface ApiParts {
   /** The OpenAPI document of all this. */
   readonly document: () => object
 }
+
+/** How much of a job is shown. */
+type JobView = (job: Job) => object
 
 const STATES: readonly JobState[] = ['queued', 'running', 'done', 'failed', 'cancelled']
 const LIMIT_DEFAULT = 100
@@ -63,31 +69,39 @@ export function installApi (app: FastifyInstance, parts: ApiParts): void {
   }, { prefix: '/delgate/v1' })
 }
 
-function installJobs (api: FastifyInstance, { deletes, access, undoer, trash, cancel }: ApiParts): void {
-  const { store, closing, decisions } = deletes
-  const isShown = async (request: FastifyRequest, job: Job): Promise<boolean> => access.isOpen || await access.sees(repositoriesOf(job), callerOf(request))
+function installJobs (api: FastifyInstance, { deletes, access, undoer, trash, cancel, asksForEach }: ApiParts): void {
+  const { store, closing, decisions, deleter } = deletes
   /** What somebody may not see is not told apart from what does not exist. */
-  const find = async (request: FastifyRequest): Promise<Job> => {
+  const find = async (request: FastifyRequest): Promise<{ job: Job, view: JobView }> => {
     const { id } = request.params as { id: string }
     const job = store.get(id)
-    if (job === undefined || !await isShown(request, job)) throw jobUnknown(id.slice(0, 64))
-    return job
+    const seen = job === undefined ? 'nothing' : await new Onlooker(callerOf(request), { access, deleter }).seesOf(job)
+    if (job === undefined || seen === 'nothing') throw jobUnknown(id.slice(0, 64))
+    return { job, view: seen === 'all' ? publicJob : outlinedJob }
   }
   api.get('/jobs', async request => {
     const { state, limit } = jobFilter(queryOf(request.raw.url!))
-    const jobs: Job[] = []
-    for (const job of store.list()) if ((state === undefined || job.state === state) && await isShown(request, job)) jobs.push(job)
-    return { jobs: jobs.slice(0, limit).map(listedJob), total: jobs.length }
+    const onlooker = new Onlooker(callerOf(request), { access, deleter }, asksForEach ? ASKED_MAXIMUM : Infinity)
+    const jobs: object[] = []
+    let total = 0
+    for (const job of store.list()) {
+      const seen = state === undefined || job.state === state ? await onlooker.seesOf(job) : 'nothing'
+      if (seen !== 'nothing' && ++total <= limit) jobs.push(seen === 'all' ? listedJob(job) : outlinedJob(job))
+    }
+    return { jobs, total }
   })
-  api.get('/jobs/:id', async request => publicJob(await find(request)))
+  api.get('/jobs/:id', async request => {
+    const { job, view } = await find(request)
+    return view(job)
+  })
   api.get('/jobs/:id/events', async (request, reply) => {
-    const job = await find(request)
-    streamEvents(store.get(job.id) ?? job, reply, listener => store.watch(job.id, listener), closing)
+    const { job, view } = await find(request)
+    streamEvents(store.get(job.id) ?? job, { reply, view, closing, watch: listener => store.watch(job.id, listener) })
   })
   api.post('/jobs/:id/cancel', async (request, reply) => {
-    const job = await find(request)
+    const { job } = await find(request)
     // A collection that waits names no repository yet, and is about all of them.
-    const all = job.target.type === 'garbage' || job.target.type === 'untagged' ? await deletes.deleter.repositories(job.target) : []
+    const all = job.target.type === 'garbage' || job.target.type === 'untagged' ? await deleter.repositories(job.target) : []
     const asker = await authorise(request, reply, [...new Set([...repositoriesOf(job), ...all])], deletes, { action: 'cancel', target: job.target })
     if (asker === undefined) return
     const cancelled = await cancel(job.id)
@@ -96,7 +110,7 @@ function installJobs (api: FastifyInstance, { deletes, access, undoer, trash, ca
     await reply.send(publicJob(cancelled))
   })
   api.post('/jobs/:id/undo', async (request, reply) => {
-    const job = await find(request)
+    const { job } = await find(request)
     const decision: Deciding = { action: 'undo', target: job.target }
     // What is kept of a job that was interrupted may not be in its receipt.
     const repositories = new Set([...repositoriesOf(job), ...trash.repositories([job.id])])
@@ -146,23 +160,23 @@ function installCollections (api: FastifyInstance, { deletes }: ApiParts): void 
 function installAudit (api: FastifyInstance, { audit, access, deletes }: ApiParts): void {
   api.get('/audit', async request => {
     const { entries, ...rest } = await audit.query(parseAuditQuery(queryOf(request.raw.url!)))
+    const onlooker = new Onlooker(callerOf(request), { access, deleter: deletes.deleter })
     const shown: AuditEntry[] = []
     for (const entry of entries) {
-      const repositories = 'repository' in entry.target ? [entry.target.repository] : access.isOpen ? [] : await deletes.deleter.repositories({ type: 'everything' })
-      if (await access.sees(repositories, callerOf(request))) shown.push(entry)
+      if ('repository' in entry.target ? await onlooker.sees([entry.target.repository]) : await onlooker.seesAll()) shown.push(entry)
     }
     return { entries: shown, ...rest }
   })
 }
 
 /** Server-sent events: the job now, and after every change, until it has ended for good. */
-function streamEvents (job: Job, reply: FastifyReply, watch: (listener: (job: Job) => void) => () => void, closing: AbortSignal): void {
+function streamEvents (job: Job, { reply, view, closing, watch }: { readonly reply: FastifyReply, readonly view: JobView, readonly closing: AbortSignal, readonly watch: (listener: (job: Job) => void) => () => void }): void {
   reply.hijack()
   const { raw } = reply
   raw.writeHead(200, { ...reply.getHeaders() as Record<string, string>, 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
   const write = (changed: Job): void => {
     if (raw.writableEnded) return
-    raw.write(`event: job\ndata: ${JSON.stringify(publicJob(changed))}\n\n`)
+    raw.write(`event: job\ndata: ${JSON.stringify(view(changed))}\n\n`)
     if (hasEnded(changed) && changed.nextAttemptAt === undefined) raw.end()
   }
   const stop = watch(write)

@@ -8,6 +8,7 @@ import type { Usage } from '../catalog/usage.js'
 import { CodedError, nameInvalid, nameUnknown } from '../errors.js'
 import { parseRepositoryName, type RepositoryName } from '../oci/name.js'
 import { callerOf } from './caller.js'
+import { ASKED_MAXIMUM } from './onlooker.js'
 import { after, parsePage, type PageQuery } from './pages.js'
 import { queryOf } from './url.js'
 
@@ -21,9 +22,7 @@ export interface CatalogRoutes {
   }
 }
 
-/** For one page, the registry is asked about so many repositories at most. */
-const ASKED_MAXIMUM = 1000
-/** So many at once. */
+/** About so many repositories the registry is asked at once. */
 const ASKED_AT_ONCE = 16
 
 export function installCatalog (api: FastifyInstance, parts: CatalogRoutes): void {

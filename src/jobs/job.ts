@@ -104,6 +104,12 @@ export function publicJob (job: Job): Omit<Job, 'plans' | 'unlinked' | 'leftover
   return shown
 }
 
+/** What of a job says neither who asked for it, nor what is stored. */
+export function outlinedJob ({ id, kind, target, state, phase, createdAt, startedAt, endedAt, attempts, nextAttemptAt }: Job): Omit<ReturnType<typeof publicJob>, 'by'> & { readonly withheld: true } {
+  const times = Object.fromEntries(Object.entries({ startedAt, endedAt, nextAttemptAt }).filter(([, time]) => time !== undefined))
+  return { id, kind, target, state, phase, createdAt, ...times, attempts, receipt: EMPTY_RECEIPT, withheld: true }
+}
+
 /** Of each list in a receipt, a list of jobs shows so much. Count. */
 const LISTED = 100
 

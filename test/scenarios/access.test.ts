@@ -100,7 +100,19 @@ await eachRegistry(t, 'a collection that waits is cancelled by those who could d
   const all = bearer('repository:team/a:delete', 'repository:team/b:delete')
   const asked = await request(gate.url, 'POST', '/delgate/v1/collections', all)
   const cancel = async (options: object) => (await request(gate.url, 'POST', `${header(asked, 'location')}/cancel`, options)).status
+  const shown = async (options: object) => json<Job>(await request(gate.url, 'GET', header(asked, 'location')!, options))
+  t.match(await shown(all), { state: 'queued', by: { address: '127.0.0.1' }, withheld: undefined })
+  const outline = { id: /./, kind: 'collection', target: { type: 'garbage' }, state: 'queued', phase: 'waiting', createdAt: /./, withheld: true }
+  for (const some of [bearer('repository:team/a:delete'), bearer('repository:team/a:pull')]) {
+    for (const job of [await shown(some), (await allJobs(gate.url, some))[0]!]) {
+      t.match(job, outline)
+      t.notOk('by' in job, 'nor who asked for it')
+    }
+  }
   t.same([asked.status, await cancel(bearer('repository:team/a:delete')), await cancel(bearer()), await cancel(all)], [202, 401, 401, 200])
+  const events = await request(gate.url, 'GET', `${header(asked, 'location')}/events`, bearer('repository:team/a:pull'))
+  t.match(events.body.toString(), /"state":"cancelled".*"withheld":true/)
+  t.notMatch(events.body.toString(), /127\.0\.0\.1/)
 }, ['openssl'])
 
 await eachRegistry(t, 'where anybody may delete, the log says so at the start, and nowhere else', async (t, tool) => {

@@ -113,6 +113,7 @@ function build (world: World): { app: FastifyInstance, routes: string[] } {
     undoer: { undo: async () => { given(world.undo); return job } },
     cancel: async () => world.cancelled === false ? undefined : job,
     origins: [],
+    asksForEach: false,
     catalog,
     document: () => document,
     status: () => ({})
