@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import bcrypt from 'bcryptjs'
 import t from 'tap'
-import { inBrowser, sees, show, visit } from '../support/browser.js'
+import { inBrowser, reload, sees, show, visit } from '../support/browser.js'
 import { push, tagsOf } from '../support/client.js'
 import { startGate } from '../support/delgate.js'
 import { image } from '../support/images.js'
@@ -83,7 +83,7 @@ await inBrowser(t, 'a wrong login is told; one that has ended is asked for again
   t.same(await tagsOf(gate.url, 'team/app'), ['2'])
   t.match(await page.evaluate('JSON.stringify([document.cookie, Object.keys(localStorage), Object.keys(sessionStorage)])'), '["",[],[]]', 'nothing is kept')
   t.same(page.complaints, [])
-  await page.reload()
+  await reload(page)
   await form.waitFor()
 })
 

@@ -1,6 +1,6 @@
 /** The trash says how much it keeps in all, also of what it cannot list. */
 import t from 'tap'
-import { inBrowser, sees, visit } from '../support/browser.js'
+import { inBrowser, reload, sees, visit } from '../support/browser.js'
 import { push } from '../support/client.js'
 import { startGate } from '../support/delgate.js'
 import { json, request } from '../support/http.js'
@@ -27,7 +27,7 @@ await inBrowser(t, 'the totals are of all that emptying takes; what is not liste
     const { jobs, total } = await response.json() as { jobs: Job[], total: number }
     await route.fulfill({ response, json: { jobs: jobs.slice(0, -1), total } })
   })
-  await page.reload()
+  await reload(page)
   await sees(page, page.getByText('Only 2 of 3 deletions can be listed here: those among the newest 1,000 jobs that you may see.'))
   t.equal(await page.getByRole('button', { name: 'Undo' }).count(), 2)
   await page.getByText(`3 deletions, ${formatBytes(trash.bytes)}:`).waitFor()

@@ -65,7 +65,7 @@ export async function visit (browser: Browser, url: string, options: BrowserCont
   })
   await page.exposeFunction('complain', (text: string) => { complaints.push(text) })
   await page.addInitScript("addEventListener('securitypolicyviolation', event => { complain('policy: ' + event.violatedDirective + ' ' + event.blockedURI) })")
-  await goto(page, url)
+  await undisturbed(page, async () => await page.goto(url))
   return Object.assign(page, { complaints })
 }
 
@@ -76,16 +76,21 @@ export async function sees (page: Visit, what: Locator): Promise<void> {
   })
 }
 
+/** Loads it anew. */
+export async function reload (page: Page): Promise<void> {
+  await undisturbed(page, async () => await page.reload())
+}
+
 /** So often at most. */
 const TRIES = 5
 
 /** Chromium gives up what it loads when an interface of the machine comes or goes, as those of containers do. */
-async function goto (page: Page, url: string): Promise<void> {
+async function undisturbed (page: Page, load: () => Promise<unknown>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     const failures: string[] = []
     const failed = (request: Request): void => { failures.push(`${request.url()}: ${request.failure()?.errorText}`) }
     page.on('requestfailed', failed)
-    const error = await page.goto(url).then(() => undefined, (error: Error) => error)
+    const error = await load().then(() => undefined, (error: Error) => error)
     page.off('requestfailed', failed)
     const isDisturbed = failures.length > 0 && failures.every(failure => failure.endsWith('net::ERR_NETWORK_CHANGED'))
     if (!isDisturbed || attempt === TRIES) {
