@@ -10,6 +10,7 @@ import { assertClean } from '../support/disk.js'
 import { blocksOf, put } from '../support/docs.js'
 import { basic, expectStatus, header, json, open, request, start } from '../support/http.js'
 import { digestsOf, image, layer, writeLayout } from '../support/images.js'
+import { leavesSomething } from '../support/interleaving.js'
 import { jobAt, jobEnded, type Job } from '../support/jobs.js'
 import { startProxy, type Edit, type Proxy, type ProxyKind } from '../support/proxies.js'
 import { USERS } from '../support/registry.js'
@@ -101,7 +102,7 @@ async function eventsAreAtOnce (gate: Gate, { url, agent }: Proxy): Promise<bool
   await request(gate.url, 'HEAD', `/v2/team/events/blobs/${other.layers[0]!.digest}`)
   const accepted = expectStatus(await request(gate.url, 'DELETE', '/v2/team/events/manifests/1'), 202, 'DELETE')
   const path = new URL(header(accepted, 'location')!, gate.url).pathname
-  await until('the job waits', async () => (await jobAt(gate.url, path)).phase === 'waiting')
+  await leavesSomething(gate.url, accepted)
   let said = ''
   const events = open(url, 'GET', `${path}/events`, { agent }).then(message => { message.setEncoding('utf8').on('data', (text: string) => { said += text }) })
   const isAtOnce = await until('an event', () => said !== '', 3_000).then(() => true, () => false)

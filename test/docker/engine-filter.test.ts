@@ -8,6 +8,7 @@ import { createFilter } from '../../src/engine-filter/filter.js'
 import { push } from '../support/client.js'
 import { CONFIG_PATHS, obtainEngine, runRegistry } from '../support/docker.js'
 import { image } from '../support/images.js'
+import { until } from '../support/temporary.js'
 import { eachRegistry } from '../support/tools.js'
 
 t.setTimeout(300_000)
@@ -55,7 +56,11 @@ await t.test('with an engine', { skip }, async t => {
     const described = JSON.parse(await engine.docker('inspect', '--format', '{{json .ExecIDs}}', name)) as string[]
     t.same(described, [exec])
     t.equal((await ask('POST', `/exec/${exec}/start`, { Detach: true, Tty: true })).status, 200)
-    t.match(JSON.parse((await ask('GET', `/exec/${exec}/json`)).text), { Running: false, ExitCode: 0, ProcessConfig: { privileged: false, tty: false, arguments: ['garbage-collect', config] } }, 'and nothing else with it')
+    const ended = await until('the engine has noticed its end', async () => {
+      const state = JSON.parse((await ask('GET', `/exec/${exec}/json`)).text) as { Running: boolean }
+      return !state.Running && state
+    })
+    t.match(ended, { Running: false, ExitCode: 0, ProcessConfig: { privileged: false, tty: false, arguments: ['garbage-collect', config] } }, 'and nothing else with it')
     const started = await engine.docker('inspect', '--format', '{{.State.StartedAt}}', name)
     t.equal((await ask('POST', `/containers/${id}/restart?t=5&signal=SIGKILL`)).status, 204)
     t.not(await engine.docker('inspect', '--format', '{{.State.StartedAt}}', name), started)

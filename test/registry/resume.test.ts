@@ -221,8 +221,8 @@ await eachRegistry(t, 'what goes on does not come faster than the client reads',
   const reading = await begin(gate, large)
   await take(reading, 20_000_000)
   const before = await gate.memory()
-  await wrapper.kill()
   const { serve } = await wrapper.calls()
+  await wrapper.kill()
   await take(reading, 20_000_000)
   t.ok((await wrapper.calls()).serve > serve, 'from another registry')
   await sleep(1000) // nobody reads

@@ -116,8 +116,9 @@ await eachRegistry(t, 'a deletion while everything is being collected', async (t
   const evicting = gate.door.hold({ method: 'DELETE', path: `/v2/garbage/blobs/${garbage.digest}`, when: 'before' })
   const collections = [await collectAll(gate.url)]
   await until('the garbage is old enough', async () => {
-    if (evicting.hasArrived) return true
-    if ((await jobEnded(gate.url, collections.at(-1)!)).state === 'done') collections.push(await collectAll(gate.url))
+    // The collection that finds it does not end before it is let go on.
+    await Promise.race([evicting.arrived, jobEnded(gate.url, collections.at(-1)!).then(({ state }) => { if (state !== 'done') throw new Error(`a collection is ${state}`) })])
+    if (!evicting.hasArrived) collections.push(await collectAll(gate.url))
     return evicting.hasArrived
   })
   const answer = expectStatus(await del(gate.url, `/v2/app/manifests/${content.digest}`), 202, 'DELETE')

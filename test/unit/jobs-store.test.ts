@@ -198,6 +198,9 @@ t.test('of a job that could not be recorded for certain nothing stays, however l
   t.equal((await open()).store.get(job.id), undefined, 'whoever asked was told that nothing is deleted: so says the next start')
   // What came off in vain may be there again.
   await writeFile(join(directory, `${job.id}.json`), JSON.stringify(job))
+  // A try that had begun before must not end well: it would not have taken off what came later.
+  const failures = synced
+  await until('another try has failed', () => synced > failures)
   handles.sync = sync
   await until('it is taken off again', async () => (await readdir(directory)).length === 0)
   const next = made('queued')
