@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { beginUpload, catalog, pull, push, pushBlobs, putManifest } from '../support/client.js'
-import { startGate, type Gate } from '../support/delgate.js'
+import { startGate, startWrappedGate, type Gate } from '../support/delgate.js'
 import { assertClean, listing } from '../support/disk.js'
 import { expectStatus, header, json, open, request, start } from '../support/http.js'
 import { blobsOf, digestsOf, image, index, layer, multiArchitecture } from '../support/images.js'
@@ -69,11 +69,14 @@ await eachRegistry(t, 'DELETE repositories?confirm=all: not without the word, th
 })
 
 await eachRegistry(t, 'a job can be watched as it happens', async (t, tool) => {
-  const gate = await startGate(t, tool)
+  const gate = await startWrappedGate(t, tool, { settings: { collection: REGISTRY_PAIR.collection } })
   await push(gate.url, 'team/app', 'v1', await image('watched'))
+  // Nothing ends before somebody watches.
+  await gate.wrapper.on('collect-waits')
   const answer = expectStatus(await del(gate.url, '/v2/team/app/manifests/v1'), 202, 'DELETE')
   const events = await open(gate.url, 'GET', `${header(answer, 'location')}/events`)
   t.equal(events.headers['content-type'], 'text/event-stream')
+  await gate.wrapper.off('collect-waits')
   const text = (await events.toArray() as Buffer[]).join('')
   const jobs = text.split('\n').filter(line => line.startsWith('data: ')).map(line => JSON.parse(line.slice(6)) as Job)
   t.equal(jobs.at(-1)?.state, 'done', 'the stream ends with the job')
@@ -82,7 +85,7 @@ await eachRegistry(t, 'a job can be watched as it happens', async (t, tool) => {
 })
 
 await eachRegistry(t, 'a job that waits can be cancelled; the next collection takes what it left', async (t, tool) => {
-  const gate = await startGate(t, tool, { settings: { collection: { ...REGISTRY_PAIR.collection, quietSeconds: 3, maximumDelaySeconds: 3 } } })
+  const gate = await startGate(t, tool, { settings: { collection: { ...REGISTRY_PAIR.collection, quietSeconds: 10, maximumDelaySeconds: 10 } } })
   const content = await image('cancelled')
   await push(gate.url, 'team/app', 'v1', content)
   const location = header(expectStatus(await del(gate.url, '/v2/team/app/manifests/v1'), 202, 'DELETE'), 'location')!

@@ -12,6 +12,8 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly input?: string
   readonly timeout?: number
+  /** Told what it writes to stdout, as it does. */
+  readonly onOutput?: (text: string) => void
 }
 
 /** The environment without settings of whoever runs the tests, nor what `docker login` has left here. */

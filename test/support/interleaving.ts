@@ -2,7 +2,7 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { pull, push } from './client.js'
+import { pull, push, type ClientOptions } from './client.js'
 import { startGate, type Gate, type PartialSettings } from './delgate.js'
 import { openDoor, type Door } from './door.js'
 import { expectStatus, header, json, request, type Answer } from './http.js'
@@ -61,12 +61,14 @@ export async function collectAll (base: string): Promise<Answer> {
 /**
  * Keeps collections busy: the one that runs is at the door, telling the registry to forget something in a repository of
  * its own. So a deletion from now on is accepted, and its job waits, until the result is called.
+ * @param client where one must log in
  */
-export async function busyCollection ({ url, door }: Pick<Guarded, 'url' | 'door'>): Promise<() => void> {
+export async function busyCollection ({ url, door }: Pick<Guarded, 'url' | 'door'>, client: ClientOptions = {}): Promise<() => void> {
+  const busy = { headers: { ...client.headers, ...as('busy').headers } }
   const content = await image('busy')
-  await push(url, 'busy', 'v1', content, as('busy'))
+  await push(url, 'busy', 'v1', content, busy)
   const evicting = door.hold({ method: 'DELETE', path: `/v2/busy/blobs/${content.config.digest}`, when: 'before' })
-  expectStatus(await del(url, '/v2/busy', as('busy')), 202, 'DELETE')
+  expectStatus(await del(url, '/v2/busy', busy), 202, 'DELETE')
   await evicting.arrived
   return evicting.release
 }

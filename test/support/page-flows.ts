@@ -5,21 +5,22 @@ import { formatBytes } from '../../src/page/model/format.js'
 import { inBrowser, show, visit, type Visit, sees } from './browser.js'
 import { catalog, manifestStatus, pull, push, tagsOf, type ClientOptions } from './client.js'
 import { startGate, type Gate, type PartialSettings } from './delgate.js'
+import { openDoor } from './door.js'
 import { basic, expectStatus, json } from './http.js'
 import { image, layer } from './images.js'
+import { busyCollection, startBehind } from './interleaving.js'
 import { allJobs, del, type Receipt } from './jobs.js'
-import { USERS } from './registry.js'
-import type { RegistryTool } from './tools.js'
+import { startRegistry, USERS, type RegistryOptions } from './registry.js'
 
 const KEPT: PartialSettings = { trash: { keepFor: { tag: 24, manifest: 24, repository: 24, untagged: 0 } } }
-/** A collection that waits long enough to be seen waiting. */
-const SLOW: PartialSettings = { collection: { collector: 'registry', quietSeconds: 3, maximumDelaySeconds: 3 } }
 
 interface World { readonly gate: Gate, readonly page: Visit, readonly client: ClientOptions }
 
-async function open (t: Test, tool: RegistryTool, browser: Browser, isGuarded: boolean, settings: PartialSettings): Promise<World> {
-  const gate = await startGate(t, tool, { ...(isGuarded ? { registry: { auth: 'htpasswd' } } : {}), settings })
-  const client = isGuarded ? { headers: basic('alice', USERS.alice) } : {}
+const registryOf = (isGuarded: boolean): RegistryOptions => isGuarded ? { auth: 'htpasswd' } : {}
+const clientOf = (isGuarded: boolean): ClientOptions => isGuarded ? { headers: basic('alice', USERS.alice) } : {}
+
+async function open (gate: Gate, browser: Browser, isGuarded: boolean): Promise<World> {
+  const client = clientOf(isGuarded)
   const base = await layer('base', 500_000)
   for (const tag of ['1', '2', '3']) await push(gate.url, 'team/app', tag, await image(tag, { layers: [base, await layer(tag, 200_000)] }), client)
   await push(gate.url, 'team/base', 'latest', await image('base', { layers: [base] }), client)
@@ -39,7 +40,7 @@ async function open (t: Test, tool: RegistryTool, browser: Browser, isGuarded: b
 export async function testDeletions (t: Test, isGuarded: boolean): Promise<void> {
   const way = isGuarded ? 'with a login' : 'without a login'
   await inBrowser(t, `${way}: list, search, preview, delete a tag, undo`, async (t, browser, tool) => {
-    const { gate, page, client } = await open(t, tool, browser, isGuarded, KEPT)
+    const { gate, page, client } = await open(await startGate(t, tool, { registry: registryOf(isGuarded), settings: KEPT }), browser, isGuarded)
     t.same(await page.getByRole('rowheader').getByRole('link').allTextContents(), ['shop', 'team/app', 'team/base'])
     await page.getByRole('searchbox').fill('base')
     await page.getByRole('link', { name: 'team/app' }).waitFor({ state: 'hidden' })
@@ -71,7 +72,10 @@ export async function testDeletions (t: Test, isGuarded: boolean): Promise<void>
   }, { versions: ['2.8', '3.1'] })
 
   await inBrowser(t, `${way}: a repository goes when its name was typed, and one sees how`, async (t, browser, tool) => {
-    const { gate, page, client } = await open(t, tool, browser, isGuarded, SLOW)
+    const registry = await startRegistry(t, tool, registryOf(isGuarded))
+    const door = await openDoor(t, registry.url)
+    const { gate, page, client } = await open(await startBehind(t, { door, registry }), browser, isGuarded)
+    const goOn = await busyCollection({ url: gate.url, door }, client)
     await page.getByRole('link', { name: 'team/app' }).click()
     await page.getByRole('button', { name: 'Delete repository…' }).click()
     const dialog = page.getByRole('dialog')
@@ -82,7 +86,7 @@ export async function testDeletions (t: Test, isGuarded: boolean): Promise<void>
       t.ok(await confirm.isDisabled(), `"${wrong}" is not its name`)
       await dialog.getByRole('textbox').press('Enter')
     }
-    t.same(await allJobs(gate.url, client), [])
+    t.equal((await allJobs(gate.url, client)).length, 1, 'there is the other job alone')
     await dialog.getByRole('textbox').fill('team/app')
     await confirm.click()
     await dialog.getByRole('status').getByText('Waiting for its turn').waitFor()
@@ -90,6 +94,7 @@ export async function testDeletions (t: Test, isGuarded: boolean): Promise<void>
     await dialog.getByRole('button', { name: 'Cancel the job' }).waitFor()
     await dialog.getByText('the references are gone already').waitFor()
     if (!isGuarded) await show(page, 'progress')
+    goOn()
     await dialog.getByText(/are free again/).waitFor()
     t.equal(await dialog.getByRole('progressbar').count(), 0)
     t.same(await catalog(gate.url, client), ['shop', 'team/base'])

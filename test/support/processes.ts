@@ -17,6 +17,8 @@ export interface RunOptions {
   readonly timeout?: number
   /** How it is ended then. Default: SIGKILL. */
   readonly killSignal?: NodeJS.Signals
+  /** Told what it writes to stdout, as it does. */
+  readonly onOutput?: (text: string) => void
 }
 
 /** Runs a program to its end; the exit code is the caller's to judge. */
@@ -29,7 +31,10 @@ export async function run (path: string, args: readonly string[], options: RunOp
   })
   const stdout: Buffer[] = []
   const stderr: Buffer[] = []
-  child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk))
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout.push(chunk)
+    options.onOutput?.(chunk.toString())
+  })
   child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk))
   // A program that needs no input may have ended before it was written.
   child.stdin.on('error', () => {})
