@@ -120,7 +120,7 @@ async function damaged (t: Test, tool: RegistryTool, inflict: Damage['inflict'])
   await first.close()
   await inflict(first, live)
   // What was read before is known, however it looks now: only a start that reads everything finds such damage.
-  await rm(join(first.directory, 'state', 'references'))
+  await rm(join(first.directory, 'state', 'references'), { force: true })
   return { gate: await startGate(t, tool, { files: first, settings: { collection: { attempts: 1 } } }), live }
 }
 

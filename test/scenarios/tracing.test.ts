@@ -153,8 +153,8 @@ await eachRegistry(t, 'a collector that is away harms nobody, and is said once',
   const log = keptLog()
   const gate = await startGate(t, tool, { app: { logger: log.logger } })
   await push(gate.url, 'app', 'v1', await image('stays'))
-  await until('several were refused', () => spans.requests.length >= 3)
-  await until('it is said', () => log.said(/traces cannot be sent/).length > 0)
+  await until('several were refused', async () => { await request(gate.url, 'GET', '/v2/'); return spans.requests.length >= 3 })
+  await until('it is said', async () => { await request(gate.url, 'GET', '/v2/'); return log.said(/traces cannot be sent/).length > 0 })
   spans.answer = 200
   await until('it is said, too', async () => { await request(gate.url, 'GET', '/v2/'); return log.said(/traces can be sent again/).length > 0 })
   t.equal(log.said(/traces cannot be sent/).length, 1)

@@ -33,6 +33,9 @@ async function opened (t: Test, endpoints: ReadonlyArray<Partial<Endpoint> & { u
 
 const jobOf = ({ envelope }: { envelope: { events: ReadonlyArray<{ request: { id: string } }> } }): string => envelope.events[0]!.request.id
 
+/** In which order they were posted, however often each was tried. */
+const orderOf = (posted: ReadonlyArray<Parameters<typeof jobOf>[0]>): string[] => posted.map(jobOf).filter((job, at, all) => job !== all[at - 1])
+
 t.test('one event for each tag and each manifest, as the registry words them', t => {
   const receipt = addToReceipt(EMPTY_RECEIPT, { tags: [{ repository: APP, tag: tag('v1'), digest: d('m') }], manifests: [{ repository: APP, digest: d('m') }], layerLinks: [{ repository: APP, digest: d('l') }], blobs: [{ digest: d('b'), bytes: 7 }] })
   const asker = { request: 'r-1', user: 'alice', address: '10.0.0.7', host: 'registry.example:5000', method: 'DELETE', agent: 'crane/0.20' }
@@ -99,8 +102,7 @@ t.test('nothing but 2xx and 3xx is acceptance; it is tried again, in order, and 
   t.match(notifier.endpoints, [{ waiting: 3, delivered: 0, problem: 'it answered 429' }])
   receiver.answer = 302
   await until('all are accepted', () => notifier.endpoints[0]!.waiting === 0, 20_000, 5)
-  const order = receiver.posted.map(jobOf)
-  t.same(order.filter((job, at) => job !== order[at - 1]), ['1', '2', '3'])
+  t.same(orderOf(receiver.posted), ['1', '2', '3'])
   t.same(receiver.posted.filter(({ path }) => path !== '/'), [], 'a redirection is not followed')
   t.same(lines.map(({ level, message }) => `${level} ${message}`), ['warn notifications cannot be delivered; they wait, and it is tried again', 'info notifications are delivered again'])
   t.equal(notifier.endpoints[0]!.problem, undefined)
@@ -138,7 +140,9 @@ t.test('closing is at once, during an attempt and during a pause, and the next p
   receiver.answer = 200
   const { notifier } = await opened(t, [slow], {}, first.directory)
   await until('all are delivered', () => notifier.endpoints[0]!.delivered === 2, 20_000, 5)
-  t.same(receiver.posted.map(jobOf), ['1', '1', '1', '2'])
+  // Once by each of the three at least; the second may have tried again before it was closed.
+  t.ok(receiver.posted.map(jobOf).filter(job => job === '1').length >= 3)
+  t.same(orderOf(receiver.posted), ['1', '2'])
 })
 
 t.test('a full queue loses the oldest, with a warning', async t => {

@@ -74,7 +74,9 @@ t.test('the place is not removed, nor what is needed, while a deletion is about 
   }
   const taker = await keep(trash, 'second')
   await emptying
-  t.same(disk.events, ['record begins', 'record ends', 'tidy'], 'one after the other, and the second still needs the blob')
+  t.same(disk.events.slice(0, 2), ['record begins', 'record ends'], 'one after the other')
+  // The trash also tidies up by itself from time to time.
+  t.same(new Set(disk.events.slice(2)), new Set(['tidy']), 'and the second still needs the blob')
   t.match(await taker!.remove(V1), { bytes: 0, inTrash: 10 })
   t.same(await disk.jobs(), ['second'])
 })
