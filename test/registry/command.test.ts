@@ -119,10 +119,10 @@ async function children (): Promise<string> {
 }
 
 test('a command that leaves a program running with its output open does not hang', async (t) => {
-  const controller = await controllerFor(t, { restart: ['sh', '-c', 'sleep 3 & exit 0'] })
+  const controller = await controllerFor(t, { restart: ['sh', '-c', 'sleep 30 & exit 0'] })
   const before = performance.now()
   await controller.restart(never())
-  t.ok(performance.now() - before < 2500)
+  t.ok(performance.now() - before < 15_000)
 })
 
 test('stop ends a running command', async (t) => {

@@ -29,7 +29,7 @@ async function assertWhole (t: Test, gate: Guarded, repository: string, { shared
 }
 
 await eachRegistry(t, 'HEAD said yes; the last image with the blob is deleted and its job runs; then the manifest PUT', async (t, tool) => {
-  const gate = await startGuarded(t, tool)
+  const gate = await startGuarded(t, tool, { drain: { sessionIdleSeconds: 5 } })
   const { shared, old, fresh } = await pushedOld(gate)
   t.ok(await hasBlob(gate.url, 'app', shared.digest, as('pusher')))
   const answer = expectStatus(await del(gate.url, '/v2/app/manifests/old'), 202, 'DELETE')
@@ -42,7 +42,7 @@ await eachRegistry(t, 'HEAD said yes; the last image with the blob is deleted an
 })
 
 await eachRegistry(t, 'HEAD said yes, and nothing follows: the job ends once the lease is over, and nothing is left', async (t, tool) => {
-  const gate = await startGuarded(t, tool, { drain: { sessionIdleSeconds: 1 } })
+  const gate = await startGuarded(t, tool, { drain: { sessionIdleSeconds: 5 } })
   const { shared, old } = await pushedOld(gate)
   t.ok(await hasBlob(gate.url, 'app', shared.digest, as('pusher')))
   const answer = expectStatus(await del(gate.url, '/v2/app/manifests/old'), 202, 'DELETE')

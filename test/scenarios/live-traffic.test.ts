@@ -12,7 +12,8 @@ import { until } from '../support/temporary.js'
 import { eachRegistry } from '../support/tools.js'
 
 await eachPair(t, 'scenario 22: an upload that is open when a collection is due completes and pulls', async (t, tool, pair) => {
-  const gate = await startWrappedGate(t, tool, { settings: { collection: pair.collection } })
+  // Long enough that the push does not count as given up before it goes on.
+  const gate = await startWrappedGate(t, tool, { settings: { collection: { ...pair.collection, maximumDelaySeconds: 10 }, drain: { sessionIdleSeconds: 10 } } })
   const victim = await image('victim')
   const content = await image('slow push')
   await push(gate.url, 'victim', 'v1', victim)
@@ -53,7 +54,7 @@ await eachPair(t, 'scenario 22: an upload whose client went away does not hold t
 })
 
 await eachPair(t, 'scenario 23: HEAD said 200, then the last image with the blob is deleted before the manifest PUT', async (t, tool, { collection }) => {
-  const gate = await startGate(t, tool, { settings: { collection } })
+  const gate = await startGate(t, tool, { settings: { collection, drain: { sessionIdleSeconds: 5 } } })
   const shared = await layer('claimed')
   const old = await image('old', { layers: [shared] })
   const fresh = await image('fresh', { layers: [shared] })
@@ -175,7 +176,7 @@ await eachRegistry(t, 'requests while the registry collects wait; none fails', a
 })
 
 await eachRegistry(t, 'a manifest that is sent too slowly does not keep deletions waiting', async (t, tool) => {
-  const gate = await startGate(t, tool, { settings: { limits: { manifestSeconds: 0.5 } } })
+  const gate = await startGate(t, tool, { settings: { limits: { manifestSeconds: 2 } } })
   const content = await image('deleted beside a slow push')
   await push(gate.url, 'app', 'v1', content)
   const slow = start(gate.url, 'PUT', '/v2/app/manifests/v2', { headers: { 'content-type': content.mediaType, 'content-length': content.bytes.length } })

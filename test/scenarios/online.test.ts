@@ -141,7 +141,7 @@ await eachRegistry(t, 'a schedule collects by itself', async (t, tool) => {
 })
 
 await eachRegistry(t, 'the job of a deletion waits for a pull that began before it', async (t, tool) => {
-  const gate = await startGate(t, tool, { settings: { drain: { pullIdleSeconds: 1 } } })
+  const gate = await startGate(t, tool, { settings: { drain: { pullIdleSeconds: 10 } } })
   const content = await image('pulled')
   await push(gate.url, 'team/app', 'v1', content)
   const puller = { headers: { 'user-agent': 'somebody else' } }

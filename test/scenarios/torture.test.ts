@@ -79,7 +79,8 @@ async function assertPulls (t: Test, url: string, arena: Arena, where: string): 
 
 await eachPair(t, 'scenario 26: pushes, pulls, deletions and collections in loops: no error, no wrong byte', async (t, tool, { collection }) => {
   t.setTimeout(DURATION_SECONDS * 1000 + 240_000)
-  const gate = await startGate(t, tool, { settings: { collection, drain: { pullIdleSeconds: 5 } } })
+  // A push that is held through a restart keeps its leases.
+  const gate = await startGate(t, tool, { settings: { collection, drain: { pullIdleSeconds: 5, sessionIdleSeconds: 10 } } })
   const arena = await arenaFor(gate)
   await torment(arena)
   const { pushes, pulls, deletions, collections } = arena.done

@@ -130,7 +130,7 @@ await eachRegistry(t, 'something newer is not overwritten: 409 names it', async 
 })
 
 await eachRegistry(t, 'what is kept goes: when its time is up, when there is too much, when somebody empties the trash', async (t, tool) => {
-  const gate = await startGate(t, tool, { settings: { trash: { keepFor: { ...HOUR, tag: 1 / 3600 }, maximumBytes: 2_000_000 } } })
+  const gate = await startGate(t, tool, { settings: { trash: { keepFor: { ...HOUR, tag: 3 / 3600 }, maximumBytes: 2_000_000 } } })
   const { one, two } = await stock(gate)
   const state = async ({ id }: Job): Promise<string | undefined> => (await jobAt(gate.url, `/delgate/v1/jobs/${id}`)).trash?.state
   const purged = async (job: Job): Promise<void> => {

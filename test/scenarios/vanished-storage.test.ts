@@ -38,7 +38,7 @@ await eachPair(t, 'the tree goes while Delgate runs, and comes back', async (t, 
 })
 
 await eachRegistry(t, 'the tree goes before the collection of a job: it fails, and is made when the tree is back', async (t, tool) => {
-  const gate = await startGate(t, tool, { settings: { collection: { ...REGISTRY_PAIR.collection, quietSeconds: 1, maximumDelaySeconds: 5 } } })
+  const gate = await startGate(t, tool, { settings: { collection: { ...REGISTRY_PAIR.collection, quietSeconds: 3, maximumDelaySeconds: 5 } } })
   const content = await image('vanishing')
   await push(gate.url, 'app', 'v1', content)
   await push(gate.url, 'stays', 'v1', await image('stays'))

@@ -38,7 +38,7 @@ export async function startGuarded (t: Test, tool: RegistryTool, options: Guarde
 /** Starts a gate at a door; another one may have been there before. */
 export async function startBehind (t: Test, { door, registry }: Pick<Guarded, 'door' | 'registry'>, { drain }: GuardedOptions = {}): Promise<Gate> {
   const command = { collect: ['false'], restart: ['false'] }
-  return await startGate(t, registry.tool, { files: registry, settings: { registry: { controller: 'command', url: door.url, config: registry.config, command }, drain: { pullIdleSeconds: 2, ...drain } } })
+  return await startGate(t, registry.tool, { files: registry, settings: { registry: { controller: 'command', url: door.url, config: registry.config, command }, drain: { pullIdleSeconds: 10, ...drain } } })
 }
 
 /** Headers by which the gate tells clients apart. */

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { IdleBodies } from '../../src/http/idle-bodies.js'
 
-const SECONDS = 0.2
+const SECONDS = 1
 
 interface Watched {
   readonly server: Server
