@@ -162,7 +162,7 @@ async function compose ({ settings, tls, renewalIntervalMs, controller, facts, r
   const store = await createJournal(settings, log)
   const audit = await createAudit(settings, log)
   const notifier = await createNotifier(settings, log)
-  recordEnds(store, audit, notifier)
+  const ends = recordEnds(store, audit, notifier, log)
   if (metrics !== undefined) countJobs(store, metrics)
   if (tracing !== undefined) traceJobs(store, tracing)
   const decisions = new Decisions(audit)
@@ -176,7 +176,7 @@ async function compose ({ settings, tls, renewalIntervalMs, controller, facts, r
   const isImmediate = choice.collector === 'online' && choice.freshness !== 'restart'
   const runner = new JobRunner(store, collection, { ...settings.collection, ...(isImmediate ? { quietSeconds: 0 } : {}), leftoversSeconds: settings.drain.sessionIdleSeconds }, log, credentials)
   const rehearse = async (plans: Parameters<typeof rehearseDeletion>[0]) => await rehearseDeletion(plans, { reader, writer, keptBy: async (of, references, view) => await keptBy(reader, of, references.users, { view }) })
-  const deleter = new Deleter({ reader, states, writer, ...traffic, store, runner, planOptions, anchor, protection, trash, keepUntil, rehearse, credentials, log })
+  const deleter = new Deleter({ reader, states, writer, ...traffic, store, runner, planOptions, anchor, protection, trash, keepUntil, tells: settings.notifications.endpoints.length > 0, rehearse, credentials, log })
   const retention = new Retention(settings.retention.rules, { protection, pulls: times })
   const retainer = new Retainer({ retention, deleter, states, ...traffic, planOptions })
   const undoer = new Undoer({ undo: new Undo({ ...storage, ...traffic, trash, restored: (repository, tags) => { times.restored(repository, tags) } }), trash, store, anchor, log })
@@ -255,7 +255,7 @@ async function compose ({ settings, tls, renewalIntervalMs, controller, facts, r
   }
   if (open > 0) log.info({ jobs: open }, 'taking up jobs of an earlier run')
   controller.onEnd?.(() => { outage.begin() })
-  return { facts, status, choice, ...lifecycle({ server, settings, closing, schedules: Object.values(schedules), runner, collection, pause, outage, admission, upstream, memory, records: [decisions, audit, notifier, ...(tracing === undefined ? [] : [tracing])], trash, keepers: [catalog.usage, new IndexKeeper(index, indexFile, log), pullTimes], renewals, controller }) }
+  return { facts, status, choice, ...lifecycle({ server, settings, closing, schedules: Object.values(schedules), runner, collection, pause, outage, admission, upstream, memory, records: [decisions, ends, audit, notifier, ...(tracing === undefined ? [] : [tracing])], trash, keepers: [catalog.usage, new IndexKeeper(index, indexFile, log), pullTimes], renewals, controller }) }
 }
 
 interface Lifecycle {

@@ -18,14 +18,31 @@ export async function createNotifier ({ notifications, state }: Settings, log: L
   return await Notifier.open(notifications, { directory: join(state.directory, 'notifications'), log })
 }
 
-/** Writes down how each job ended, and tells others what it removed. */
-export function recordEnds (store: JobStore, audit: Pick<AuditLog, 'record'>, notifier: Pick<Notifier, 'notify'>): void {
+/**
+ * Writes down how each job ended, and tells others what it removed. An end is marked in the journal until it has been told: a
+ * process that ended in between leaves the mark, and the next one tells it, with the same ids.
+ * @returns what waits at the end until all has been told
+ */
+export function recordEnds (store: JobStore, audit: Pick<AuditLog, 'record'>, notifier: Pick<Notifier, 'notify'>, log: Log): { close (): Promise<void> } {
+  const telling = new Set<Promise<void>>()
+  const tell = (job: Job): void => {
+    if (job.kind === 'undo') return
+    const told = tellOf(job, store, notifier).catch((err: unknown) => { log.warn({ err, jobId: job.id }, 'it could not be recorded that others were told of a job; they are told again after the next start') })
+    telling.add(told)
+    void told.then(() => { telling.delete(told) })
+  }
+  for (const job of store.list()) if (job.untold === true && !isOpen(job)) tell(job)
   store.watchAll((job, before) => {
     if (isOpen(job) || (before !== undefined && !isOpen(before))) return
     void audit.record(endOf(job))
-    if (job.kind === 'undo') return
-    void notifier.notify({ job: job.id, at: job.endedAt ?? new Date().toISOString(), receipt: job.receipt, asker: job.by ?? {} })
+    tell(job)
   })
+  return { async close () { await Promise.all(telling) } }
+}
+
+async function tellOf (job: Job, store: Pick<JobStore, 'amend'>, notifier: Pick<Notifier, 'notify'>): Promise<void> {
+  await notifier.notify({ job: job.id, at: job.endedAt ?? new Date().toISOString(), receipt: job.receipt, asker: job.by ?? {} })
+  if (job.untold === true) await store.amend(job.id, ({ untold: _, ...told }) => told)
 }
 
 function endOf (job: Job): Parameters<AuditLog['record']>[0] {

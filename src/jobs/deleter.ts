@@ -46,6 +46,8 @@ export interface DeleterParts {
   readonly trash: Keeper
   /** Until when the trash keeps what such a deletion removes, milliseconds since the epoch; `undefined`: not at all. */
   readonly keepUntil: (target: Target['type']) => number | undefined
+  /** Whether there is anybody to be told when a job has ended. */
+  readonly tells?: boolean
   readonly rehearse: (plans: readonly Plan[]) => Promise<Receipt>
   readonly log: { error (details: object, message: string): void }
 }
@@ -153,6 +155,7 @@ export class Deleter {
       ...newJob(target.type === 'garbage' || target.type === 'untagged' ? 'collection' : 'delete', target, plans, by, traceparent),
       ...(createdAt === undefined ? {} : { createdAt }),
       ...(decided === undefined ? {} : { decided }),
+      ...(this.parts.tells === true ? { untold: true } : {}),
       ...(keepUntil === undefined ? {} : { trash: { state: 'kept', until: new Date(keepUntil).toISOString() } })
     }
     await this.parts.store.save(job).catch(error => {

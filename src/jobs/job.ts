@@ -77,6 +77,8 @@ export interface Job {
   readonly unlinked: boolean
   /** A collection has done all but what running pushes relied on. */
   readonly leftovers: boolean
+  /** Others have not been told of its end yet, or may not have been. Not shown. */
+  readonly untold?: true
   /** Of a run of the retention rules: why what it planned to remove was to go. */
   readonly decided?: readonly Decided[]
   /** What was decided, one plan a repository: what an interrupted run is finished from. Not shown. */
@@ -99,8 +101,8 @@ export const isOpen = (job: Job): boolean => job.state === 'queued' || job.state
 export const keepUntilOf = ({ trash }: Job): number | undefined => trash?.state === 'kept' ? Date.parse(trash.until) : undefined
 
 /** What clients see. */
-export function publicJob (job: Job): Omit<Job, 'plans' | 'unlinked' | 'leftovers' | 'traceparent'> {
-  const { plans: _, unlinked: __, leftovers: ___, traceparent: ____, ...shown } = job
+export function publicJob (job: Job): Omit<Job, 'plans' | 'unlinked' | 'leftovers' | 'traceparent' | 'untold'> {
+  const { plans: _, unlinked: __, leftovers: ___, traceparent: ____, untold: _____, ...shown } = job
   return shown
 }
 

@@ -82,8 +82,20 @@ export class JobStore {
   }
 
   /** Records a new state of a job; it is on the disk when this resolves. Of a new job that could not be recorded nothing stays. */
-  async save (job: Job): Promise<void> {
-    const after = (this.#writes.get(job.id) ?? Promise.resolve()).catch(() => {}).then(async () => {
+  async save (job: Job): Promise<void> { await this.#save(job.id, () => job) }
+
+  /** Changes what is recorded of a job once all that is being recorded of it has been. Nothing where it has been forgotten. */
+  async amend (id: string, change: (job: Job) => Job): Promise<void> {
+    await this.#save(id, () => {
+      const job = this.#jobs.get(id)
+      return job === undefined ? undefined : change(job)
+    })
+  }
+
+  async #save (id: string, what: () => Job | undefined): Promise<void> {
+    const after = (this.#writes.get(id) ?? Promise.resolve()).catch(() => {}).then(async () => {
+      const job = what()
+      if (job === undefined) return
       await this.#writeSomehow(job).catch(async error => {
         if (!this.#jobs.has(job.id)) this.#refused.add(job.id)
         await this.#withdraw()
@@ -91,11 +103,11 @@ export class JobStore {
       })
       this.#set(job)
     })
-    this.#writes.set(job.id, after)
+    this.#writes.set(id, after)
     try {
       await after
     } finally {
-      if (this.#writes.get(job.id) === after) this.#writes.delete(job.id)
+      if (this.#writes.get(id) === after) this.#writes.delete(id)
     }
   }
 

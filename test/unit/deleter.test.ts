@@ -35,7 +35,7 @@ async function write (root: string, path: string, text: string): Promise<void> {
   await writeFile(join(root, path), text)
 }
 
-function deleterOf (root: string, store: JobStore, sessions: Sessions): Deleter {
+function deleterOf (root: string, store: JobStore, sessions: Sessions, tells = false): Deleter {
   const runner = { notify: () => {} } as unknown as JobRunner
   const reader = new TreeReader(root)
   return new Deleter({
@@ -54,6 +54,7 @@ function deleterOf (root: string, store: JobStore, sessions: Sessions): Deleter 
     runner,
     planOptions: () => ({ referrers: 'purge', leased: digest => sessions.leased(app, digest), pushed: digest => sessions.leased(app, digest), uploading: upload => sessions.isUploading(app, upload.id), idleBefore: 0, staleBefore: 0 }),
     credentials: new CallerCredentials(),
+    tells,
     rehearse: async () => { throw new Error('not asked for') },
     log: { error: () => {} }
   })
@@ -107,4 +108,14 @@ t.test('directories whose link an interrupted removal had taken go with the next
   await deleterOf(root, store, new Sessions(60)).recover()
   t.same(await readdir(join(root, paths.layersDirectory(app), 'sha256')), [config.slice(7)])
   t.same(await readdir(join(root, paths.revisionsDirectory(app), 'sha256')), [pushed.slice(7)])
+})
+
+t.test('a job is marked until others have been told, where there is anybody', async t => {
+  const directory = await mkdtemp(join(tmpdir(), 'delgate-deleter-'))
+  t.teardown(async () => { await rm(directory, { recursive: true }) })
+  const store = await JobStore.open(join(directory, 'jobs'), { keepDays: 1, keepMaximum: 10 }, () => {})
+  for (const tells of [true, false]) {
+    const { id } = await deleterOf(join(directory, 'tree'), store, new Sessions(60), tells).collect({ type: 'garbage' })
+    t.equal(store.get(id)!.untold === true, tells)
+  }
 })
