@@ -44,6 +44,7 @@ import { Gate } from './http/gate.js'
 import { installHealth } from './http/health.js'
 import { installMetrics } from './http/metrics.js'
 import { observeRequests } from './http/observe.js'
+import { ManifestRoom } from './http/manifest-room.js'
 import { Overwrites } from './http/overwrite.js'
 import { renewCertificate } from './http/listener.js'
 import { installPage } from './http/page.js'
@@ -203,7 +204,8 @@ async function compose ({ settings, tls, renewalIntervalMs, controller, facts, r
       catalog.pushed(repository)
       anchor.pushed().catch((err: unknown) => { log.warn({ err }, 'it could not be noted which tree the registry has') })
     },
-    manifestSeconds: settings.limits.manifestSeconds
+    manifestSeconds: settings.limits.manifestSeconds,
+    manifestRoom: new ManifestRoom()
   })
 
   const schedules = createSchedules(settings, { collect: async () => await deleter.collect({ type: 'garbage' }), retain: async () => await retainer.run(await retainer.repositories()) }, admission, log)

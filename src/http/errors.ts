@@ -2,8 +2,9 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { CodedError, badGateway, requestInvalid } from '../errors.js'
 import { HoldExceeded } from '../traffic/admission.js'
+import { RoomExceeded } from './manifest-room.js'
 
-/** How long a client should wait that could not be held any longer, seconds. */
+/** How long a client should wait that could not be held, or not any longer, seconds. */
 const RETRY_AFTER_SECONDS = 5
 /** These retry 429 and give up on 503; docker and crane do it the other way round. */
 const RETRIES_429 = /skopeo|containers\/|regclient|regctl|oras/i
@@ -34,7 +35,7 @@ async function send (reply: FastifyReply, error: CodedError): Promise<void> {
 
 function toCoded (error: unknown, request: FastifyRequest): CodedError {
   if (error instanceof CodedError) return error
-  if (error instanceof HoldExceeded) return heldTooLong(error, request.headers['user-agent'] ?? '')
+  if (error instanceof HoldExceeded || error instanceof RoomExceeded) return later(error, request.headers['user-agent'] ?? '')
   const { statusCode } = error as FastifyError
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return new CodedError(statusCode, requestInvalid('').code, messageOf(error as FastifyError))
   request.log.error({ err: error }, 'request failed')
@@ -46,7 +47,7 @@ function messageOf (error: FastifyError): string {
   return error.code === 'FST_ERR_BAD_URL' ? 'the path is not properly encoded' : error.message
 }
 
-function heldTooLong (error: HoldExceeded, userAgent: string): CodedError {
+function later (error: HoldExceeded | RoomExceeded, userAgent: string): CodedError {
   const headers = { 'retry-after': String(RETRY_AFTER_SECONDS) }
   const message = `${error.message}; try again`
   return RETRIES_429.test(userAgent)

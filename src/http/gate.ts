@@ -38,6 +38,7 @@ export class Gate {
    * Lets a request pass to the registry, or holds it.
    * @returns nothing when it may pass at once, as reads usually do
    * @throws HoldExceeded
+   * @throws RoomExceeded
    * @throws CodedError what the client should have instead of the registry's answer
    */
   enter (request: FastifyRequest, reply: FastifyReply, route: Route): Promise<void> | undefined {

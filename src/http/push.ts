@@ -11,6 +11,7 @@ import type { Sessions } from '../traffic/sessions.js'
 import type { Tombstones } from '../traffic/tombstones.js'
 import { readManifest } from './body.js'
 import { claimedBy, isRead } from './claim-of.js'
+import type { ManifestRoom } from './manifest-room.js'
 import type { Overwrites } from './overwrite.js'
 import { headerOf, type Passage, type UpstreamAnswer } from './passage.js'
 
@@ -27,12 +28,16 @@ export interface PushParts {
   readonly pushed: (repository: RepositoryName, reference: Reference, digest: Digest) => void
   /** How long a client may take to send a manifest, seconds. */
   readonly manifestSeconds: number
+  readonly manifestRoom: ManifestRoom
 }
 
 export class Pushes {
   constructor (private readonly parts: PushParts) {}
 
-  /** @throws CodedError what the client should have instead of the registry's answer */
+  /**
+   * @throws CodedError what the client should have instead of the registry's answer
+   * @throws RoomExceeded
+   */
   async begin (request: FastifyRequest, passage: Passage, repository: RepositoryName): Promise<void> {
     const { claims, presence } = this.parts
     const { route, client } = passage
@@ -48,8 +53,10 @@ export class Pushes {
   }
 
   async #beginManifest (request: FastifyRequest, passage: Passage, repository: RepositoryName): Promise<void> {
-    const { manifests, overwrites, manifestSeconds } = this.parts
-    const body = await readManifest(request, manifestSeconds)
+    const { manifests, overwrites, manifestSeconds, manifestRoom } = this.parts
+    const place = manifestRoom.open()
+    passage.ends.push(() => { place.end() })
+    const body = await readManifest(request, manifestSeconds, place)
     if (body === undefined || passage.closed) return
     const pushing = await manifests.begin(repository, passage.client, body)
     passage.ends.push(() => { pushing.claim.end() })
