@@ -67,6 +67,7 @@ export function freedText ({ bytesFreed, bytesInTrash }: Pick<Receipt, 'bytesFre
 /** How a job stands, in one line. */
 export function jobText (job: Job): string {
   const what = targetText(job.target)
+  if (job.withheld === true) return `${what}: ${job.state}; what it removed is shown to those who see all repositories`
   switch (job.state) {
     case 'queued': return `${what}: queued (${job.phase})`
     case 'running': return `${what}: running (${job.phase}), ${removedText(job.receipt)} so far`

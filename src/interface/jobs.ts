@@ -44,6 +44,8 @@ export interface Job {
   readonly restored?: { readonly tags: readonly unknown[], readonly manifests: readonly unknown[], readonly blobs: readonly unknown[] }
   readonly error?: { readonly message: string }
   readonly nextAttemptAt?: string
+  /** It is about all repositories, and the caller does not see all: who asked for it and its receipt are left out. */
+  readonly withheld?: boolean
 }
 
 /** Whether nothing more will happen to a job: a failed one may be tried again. */

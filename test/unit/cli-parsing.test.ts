@@ -4,7 +4,7 @@ import { parseChallenges, scopesOf } from '../../src/interface/challenge.js'
 import { Failure } from '../../src/cli/failure.js'
 import { gateOrigin, parseReference, parseRepository, splitHost } from '../../src/cli/reference.js'
 import { parseArguments, requestPath, deletionOf, everything, severalText } from '../../src/cli/removal/deletion.js'
-import { ago, bytes, count, shortDigest } from '../../src/cli/words.js'
+import { ago, bytes, count, jobText, shortDigest } from '../../src/cli/words.js'
 
 const DIGEST = `sha256:${'a'.repeat(64)}`
 const refused = (work: () => unknown): string => {
@@ -96,4 +96,10 @@ t.test('words', t => {
   t.same(['2026-01-01T23:59:59Z', '2026-01-01T23:00:00Z', '2026-01-01T01:00:00Z', '2025-12-01T00:00:00Z', '2026-01-03T00:00:00Z', '0001-01-01T00:00:00Z', 'x', null, undefined].map(time => ago(time, now)), ['1 s', '1 h', '23 h', '32 d', '0 s', '-', '-', '-', '-'])
   t.equal(shortDigest(DIGEST), 'sha256:aaaaaaaaaaaa')
   t.end()
+})
+
+t.test('of a job that is shown in outline, nothing is said to have been removed', async t => {
+  const job = { id: '1', kind: 'collection', target: { type: 'garbage' }, state: 'done', phase: 'ended', createdAt: '', receipt: { counts: { tags: 0, manifests: 0, layerLinks: 0, blobs: 0 }, tags: [], blobs: [], bytesFreed: 0, bytesInTrash: 0, kept: [], warnings: [] } } as const
+  t.equal(jobText({ ...job, withheld: true }), 'what nothing uses: done; what it removed is shown to those who see all repositories')
+  t.equal(jobText(job), 'what nothing uses: done, nothing removed, 0 B freed')
 })

@@ -166,6 +166,7 @@ t.test('the trash: what is listed, and that there is more', async t => {
 
 t.test('jobs and refusals in words', async t => {
   t.equal(outcomeWords(job({})), '45 bytes are free again: 1 tag and 2 blobs went.')
+  t.equal(outcomeWords(job({ withheld: true })), 'What it freed is shown to those who see all repositories.')
   t.equal(outcomeWords(job({ state: 'failed', error: { message: 'the disk is full' }, nextAttemptAt: 'soon' })), 'the disk is full; it is tried again')
   t.same([hasEnded(job({ state: 'failed', nextAttemptAt: 'soon' })), hasEnded(job({ state: 'failed' })), canUndo(job({}))], [false, true, false])
   t.match(refusalWords(403, { code: 'DENIED', message: 'x', detail: { rule: 'releases', repository: 'a', tag: 'v1' } }, null), 'the rule “releases” of Delgate’s configuration keeps tag v1 of a')

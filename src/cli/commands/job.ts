@@ -44,7 +44,7 @@ export async function followJob (text: string, { repository = [] }: JobOptions, 
 export const exitOf = (job: Pick<Job, 'state'> | undefined): ExitCode => job?.state === 'done' ? EXIT.done : EXIT.failed
 
 function phaseLine (job: Job): string {
-  return hasEnded(job) ? jobText(job) : `${job.id} ${job.state} ${job.phase}: ${removedText(job.receipt)}, ${freedText(job.receipt)}`
+  return hasEnded(job) || job.withheld === true ? jobText(job) : `${job.id} ${job.state} ${job.phase}: ${removedText(job.receipt)}, ${freedText(job.receipt)}`
 }
 
 /** A token that does not name the job's repositories does not show it. */

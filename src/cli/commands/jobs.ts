@@ -19,7 +19,7 @@ export async function listJobs ({ state, limit = '100', repository = [] }: JobsO
   const answer = await client.json<{ jobs: readonly Job[], total: number }>('GET', `/delgate/v1/jobs?${query.toString()}`, { scopes: repository.map(deleteScope) })
   await output.document(answer)
   if (output.json) return EXIT.done
-  await new Table(output, COLUMNS).rows(answer.jobs.map(job => [job.id, stateOf(job), ago(job.createdAt), bytes(job.receipt.bytesFreed), what(job)]))
+  await new Table(output, COLUMNS).rows(answer.jobs.map(job => [job.id, stateOf(job), ago(job.createdAt), job.withheld === true ? '-' : bytes(job.receipt.bytesFreed), what(job)]))
   if (answer.total > answer.jobs.length) output.note(`${answer.total - answer.jobs.length} more; --limit shows up to 1000`)
   return EXIT.done
 }

@@ -60,7 +60,8 @@ export const cancelWords = (job: Job): string | undefined =>
 const cancelledWords = (job: Job): string =>
   `Cancelled. ${unlinks(job) ? 'What it deleted stays deleted, and what only that held goes with the next collection.' : 'What nothing uses goes with the next collection.'}`
 
-function doneWords ({ receipt, trash }: Job): string {
+function doneWords ({ receipt, trash, withheld }: Job): string {
+  if (withheld === true) return 'What it freed is shown to those who see all repositories.'
   const { bytesFreed, bytesInTrash, counts } = receipt
   const gone = [counts.tags > 0 ? count(counts.tags, 'tag') : '', counts.blobs > 0 ? count(counts.blobs, 'blob') : ''].filter(text => text !== '').join(' and ')
   if (trash?.state === 'undone') return `It was undone; ${gone === '' ? 'nothing is gone' : `${gone} came back`}.`
