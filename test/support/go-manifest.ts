@@ -19,7 +19,8 @@ export function goReferences (bytes: Buffer): Set<string> {
   } catch {
     return new Set()
   }
-  const descriptors = [field(json, 'config'), field(json, 'subject'), ...list(field(json, 'layers')), ...list(field(json, 'manifests'))]
+  // A subject it does not read at all (distribution: manifest/ocischema).
+  const descriptors = [field(json, 'config'), ...list(field(json, 'layers')), ...list(field(json, 'manifests'))]
   const layers1 = field(json, 'schemaVersion') === 1 ? list(field(json, 'fsLayers')).map(one => field(one, 'blobSum')) : []
   const found = field(json, 'schemaVersion') === 1 ? layers1 : descriptors.map(one => field(one, 'digest'))
   return new Set(found.filter(one => typeof one === 'string'))
