@@ -4,8 +4,8 @@ import type { Weights } from '../references/weights.js'
 import { each } from '../storage/concurrency.js'
 import type { TreeReader } from '../storage/read.js'
 
-/** For one answer so many blobs are looked at: more than were pushed around the gate, fewer than anybody would wait for. */
-const LOOKS = 2_000
+/** For one answer so many blobs are looked at, at some 0.2 ms each: more than a push around the gate has, fewer than anybody would wait for. */
+const LOOKS = 250
 /** So many that are not stored are remembered. */
 const MISSING_MAXIMUM = 100_000
 

@@ -47,6 +47,10 @@ export interface UsageParts {
 /** Everything is measured again when the last time is so long ago. Milliseconds. */
 const MEASURE_AFTER_MS = 24 * 3_600_000
 const SAMPLE_EVERY_MS = 3_600_000
+/** Where so many sizes are missing at a start, everything is measured again: the index was lost, or could not be read. */
+const MISSING_MAXIMUM = 1_000
+/** While everything is being measured, an answer does not measure anything itself. */
+const NO_LOOKS = { left: 0 }
 const NOTHING: Inventory = { garbage: { blobs: 0, bytes: 0 }, single: { blobs: 0, bytes: 0 }, uploads: { count: 0, bytes: 0 } }
 
 export class Usage {
@@ -69,7 +73,8 @@ export class Usage {
       this.#timer = setInterval(() => { this.#tick().catch((err: unknown) => { log.warn({ err }, 'disk use could not be noted') }) }, SAMPLE_EVERY_MS).unref()
       closing.addEventListener('abort', () => { clearInterval(this.#timer) }, { once: true })
       await this.#warm()
-      if (this.#isDue) await this.remeasure()
+      const { unmeasured } = await index.weights.totals()
+      if (this.#isDue || unmeasured.length > MISSING_MAXIMUM) await this.remeasure()
     }).catch((err: unknown) => { if (!closing.aborted) log.warn({ err }, 'the registry could not be measured; it is tried again within the hour') })
   }
 
@@ -126,7 +131,7 @@ export class Usage {
   /** All who ask at once get the same answer. */
   async #total (): Promise<Totals & { readonly measured: boolean }> {
     const { index, measure } = this.parts
-    this.#totals ??= measure.weigh(async () => await index.weights.totals(), measure.allowance()).finally(() => { this.#totals = undefined })
+    this.#totals ??= measure.weigh(async () => await index.weights.totals(), this.#inventory === undefined || this.#measuring !== undefined ? NO_LOOKS : measure.allowance()).finally(() => { this.#totals = undefined })
     return await this.#totals
   }
 
