@@ -5,7 +5,8 @@ import { Refusal, type Client } from './client.js'
 import { nearest } from '../config/nearest.js'
 import { EXIT, Failure, didYouMean } from './failure.js'
 
-/** How many at once: as many as a gate gives. */
+/** How many at first, so that something is seen soon; and then, as many as a gate gives. */
+const FIRST_PAGE = 100
 const PAGE = 1000
 
 export interface RepositoryFilter {
@@ -24,10 +25,10 @@ export class Catalog {
   constructor (private readonly client: Client) {}
 
   /** The repositories in which the user could delete; where rights come as tokens, also whoever may see the registry's catalog. */
-  async * repositories ({ prefix, match, sort }: RepositoryFilter): AsyncGenerator<Listed<Repository>> {
+  async * repositories ({ prefix, match, sort }: RepositoryFilter, atFirst = FIRST_PAGE): AsyncGenerator<Listed<Repository>> {
     let last: string | undefined
     do {
-      const query = queryOf({ n: PAGE, last, prefix, match, sort })
+      const query = queryOf({ n: last === undefined ? atFirst : PAGE, last, prefix, match, sort })
       const page = await this.client.json<RepositoryPage>('GET', `/delgate/v1/repositories${query}`, { scopes: [CATALOG_SCOPE] }).catch((error: unknown) => { throw tooOld(error) })
       yield { items: page.repositories, complete: page.complete }
       last = page.next
@@ -35,11 +36,11 @@ export class Catalog {
   }
 
   /** The tags of a repository. @throws Failure that suggests another name when there is no such repository */
-  async * tags (repository: string, match?: string): AsyncGenerator<Listed<Tag>> {
+  async * tags (repository: string, match?: string, atFirst = FIRST_PAGE): AsyncGenerator<Listed<Tag>> {
     const scopes = [deleteScope(repository)]
     let last: string | undefined
     do {
-      const query = queryOf({ n: PAGE, last, match })
+      const query = queryOf({ n: last === undefined ? atFirst : PAGE, last, match })
       const page = await this.client.json<TagPage>('GET', `/delgate/v1/repositories/${repository}/tags${query}`, { scopes }).catch(async (error: unknown) => { throw await this.withSuggestion(error, repository) })
       yield { items: page.tags, complete: page.complete }
       last = page.next
@@ -52,10 +53,10 @@ export class Catalog {
     if (error.code === 'UNSUPPORTED') return tooOld(error)
     try {
       if (tag !== undefined && await this.#exists(repository)) {
-        const tags = await first(this.tags(repository))
+        const tags = await first(this.tags(repository, undefined, PAGE))
         return new Failure(EXIT.unknown, `there is no tag ${tag} in ${repository}${didYouMean(nearest(tag, tags.map(one => one.tag)))}`)
       }
-      const names = (await first(this.repositories({}))).map(({ name }) => name)
+      const names = (await first(this.repositories({}, PAGE))).map(({ name }) => name)
       return new Failure(EXIT.unknown, `there is no repository ${repository}, or none that you may delete in${didYouMean(nearest(repository, names))}`)
     } catch { // A suggestion is not worth an error of its own.
       return new Failure(EXIT.unknown, tag === undefined ? `there is no repository ${repository}` : `there is no ${repository}:${tag}`)
