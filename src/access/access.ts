@@ -4,7 +4,7 @@
  */
 import { CodedError, unauthorized } from '../errors.js'
 import type { RepositoryName } from '../oci/name.js'
-import type { Answer, RegistryClient } from '../registry/client.js'
+import { lacksScope, type Answer, type RegistryClient } from '../registry/client.js'
 import { Callers } from './callers.js'
 import type { Failures } from './failures.js'
 import type { Htpasswd } from './htpasswd.js'
@@ -166,7 +166,7 @@ export class Access {
 
   /** What the registry refused. */
   #refused (caller: Caller, answer: Answer): Verdict & { outcome: 'refused' } {
-    if (answer.status === 401 && caller.authorization !== undefined && !isRight(answer)) this.parts.failures.count(caller.address)
+    if (answer.status === 401 && caller.authorization !== undefined && !lacksScope(answer)) this.parts.failures.count(caller.address)
     return { outcome: 'refused', answer }
   }
 
@@ -178,9 +178,6 @@ export class Access {
     return this.#challenges ? user : undefined
   }
 }
-
-/** A token that is good, but not for this (RFC 6750, section 3.1): whoever has it does not guess, and will get another one. */
-const isRight = ({ headers }: Answer): boolean => String(headers['www-authenticate']).includes('error="insufficient_scope"')
 
 function unauthorizedAnswer (): Answer {
   return {

@@ -1,5 +1,5 @@
 /** Counts wrong credentials by where they come from, so that nobody can try passwords one after the other. */
-import { networkOf } from './network.js'
+import { networkOf } from '../network.js'
 
 export interface FailureLimits {
   /** So many within the time are let try. Count. */

@@ -6,7 +6,7 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { SetupError } from '../setup-error.js'
 import { Comparer } from './comparer.js'
-import { networkOf } from './network.js'
+import { networkOf } from '../network.js'
 import { Turns } from './turns.js'
 import { basicOf } from './user.js'
 

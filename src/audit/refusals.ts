@@ -2,7 +2,7 @@
  * Refusals as they are written down: of one address so many at most, then how many more there were. Otherwise whoever is refused often
  * enough would rotate everything else out of the log.
  */
-import { isIPv6 } from 'node:net'
+import { networkOf } from '../network.js'
 import type { AuditLog, NewEntry } from './log.js'
 
 export interface RefusalLimits {
@@ -63,12 +63,4 @@ export class Refusals {
     const { action, who: { address }, target } = last
     await this.log.record({ action, outcome: 'refused', who: { ...(address === undefined ? {} : { address }) }, target, leftOut, reason: 'so many refusals were not written down, since there were too many; this is about the last of them' })
   }
-}
-
-/** What one client may choose its address from: with IPv6 that is a network of /64 (RFC 6177). */
-function networkOf (address: string): string {
-  if (!isIPv6(address) || address.includes('.')) return address
-  const [head = '', tail] = address.split('::').map(groups => groups === '' ? [] : groups.split(':'))
-  const zeros = Array.from({ length: tail === undefined ? 0 : 8 - head.length - tail.length }, () => '0')
-  return [...head, ...zeros, ...tail ?? []].slice(0, 4).join(':')
 }

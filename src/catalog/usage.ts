@@ -1,34 +1,14 @@
 /** What the disk is used for: what manifests use, as of now; what nothing uses, as it was measured last. */
+import type { Usage as UsageReport } from '../interface/catalog.js'
 import type { Digest } from '../oci/digest.js'
 import type { ReferenceIndex } from '../references/index.js'
-import type { Extent, Totals } from '../references/weights.js'
+import type { Totals } from '../references/weights.js'
 import type { TreeReader } from '../storage/read.js'
 import { roomOf } from '../storage/room.js'
 import type { History } from './history.js'
 import { takeInventory, type Inventory } from './inventory.js'
 import type { Measure } from './measure.js'
 import type { TagTimesReader } from './tag-times.js'
-
-export interface UsageReport {
-  readonly stored: Extent
-  readonly used: Extent
-  /** Used by more than one repository. */
-  readonly shared: Extent
-  /** What exactly one tag holds. */
-  readonly single: Extent
-  readonly garbage: Extent
-  readonly uploads: Inventory['uploads']
-  readonly trash: { readonly jobs: number, readonly bytes: number }
-  /** Of the file system that the registry is on; `null` where it does not say. */
-  readonly disk: { readonly totalBytes: number, readonly freeBytes: number } | null
-  /** When `single`, `garbage` and `uploads` were measured, ISO 8601; `null`: not yet. */
-  readonly measuredAt: string | null
-  readonly measuring: boolean
-  /** Whether the sizes of all that is used are known: otherwise the bytes are too few. */
-  readonly measured: boolean
-  /** Whether all that is linked is known. */
-  readonly complete: boolean
-}
 
 export interface UsageParts {
   readonly index: ReferenceIndex
@@ -73,8 +53,7 @@ export class Usage {
       this.#timer = setInterval(() => { this.#tick().catch((err: unknown) => { log.warn({ err }, 'disk use could not be noted') }) }, SAMPLE_EVERY_MS).unref()
       closing.addEventListener('abort', () => { clearInterval(this.#timer) }, { once: true })
       await this.#warm()
-      const { unmeasured } = await index.weights.totals()
-      if (this.#isDue || unmeasured.length > MISSING_MAXIMUM) await this.remeasure()
+      if (this.#isDue || (await index.weights.totals()).unmeasured.length > MISSING_MAXIMUM) await this.remeasure()
     }).catch((err: unknown) => { if (!closing.aborted) log.warn({ err }, 'the registry could not be measured; it is tried again within the hour') })
   }
 

@@ -13,7 +13,7 @@ import type { Sessions } from '../traffic/sessions.js'
 import type { Tombstones } from '../traffic/tombstones.js'
 
 export interface RestoreParts {
-  readonly reader: Pick<TreeReader, 'manifest' | 'blobSize'>
+  readonly reader: Pick<TreeReader, 'manifest'>
   readonly writer: Pick<TreeWriter, 'linkLayer' | 'linkRevision'>
   readonly presence: Pick<Presence, 'layer' | 'manifest' | 'blob'>
   readonly tombstones: Tombstones
@@ -35,8 +35,8 @@ export class Restorer {
 
   /** Restores the link of a layer that was unlinked, when its content is still there. */
   async layer (repository: RepositoryName, digest: Digest): Promise<void> {
-    const { reader, writer, tombstones } = this.parts
-    if (!tombstones.isLayerBuried(repository, digest) || await reader.blobSize(digest) === undefined) return
+    const { presence, writer, tombstones } = this.parts
+    if (!tombstones.isLayerBuried(repository, digest) || !await presence.blob(digest)) return
     await writer.linkLayer(repository, digest, digest)
     tombstones.unburyLayer(repository, digest)
   }

@@ -4,7 +4,7 @@ import type { Access } from '../access/access.js'
 import { CodedError, unsupported } from '../errors.js'
 import type { Asker } from '../jobs/deleter.js'
 import type { RepositoryName } from '../oci/name.js'
-import type { Answer } from '../registry/client.js'
+import { lacksScope, type Answer } from '../registry/client.js'
 import { callerOf } from './caller.js'
 import { whoOf, type Decision, type Decisions } from './decisions.js'
 
@@ -47,8 +47,8 @@ export async function isTurnedAway (request: FastifyRequest, reply: FastifyReply
   return true
 }
 
-/** Credentials that are right, but not for this (RFC 6750, section 3.1). */
-const isKnown = ({ status, headers }: Answer): boolean => status === 403 || String(headers['www-authenticate']).includes('error="insufficient_scope"')
+/** Credentials that are right, but not for this. */
+const isKnown = (answer: Answer): boolean => answer.status === 403 || lacksScope(answer)
 
 const notHere = ({ status }: Answer): CodedError => new CodedError(status, 'UNAUTHORIZED', 'the caller may not delete here')
 

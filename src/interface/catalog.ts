@@ -1,4 +1,4 @@
-/** Repositories, tags and disk use, as the HTTP interface answers them: docs/http-api.md. Sizes are bytes, times ISO 8601. Types alone. */
+/** Repositories, tags and disk use, as the HTTP interface answers them: docs/http-api.md. Sizes are bytes, times ISO 8601. Pure. */
 
 export interface Repository {
   readonly name: string
@@ -50,17 +50,22 @@ interface Amount { readonly blobs: number, readonly bytes: number }
 export interface Usage {
   readonly stored: Amount
   readonly used: Amount
+  /** Used by more than one repository. */
   readonly shared: Amount
+  /** What exactly one tag holds. */
   readonly single: Amount
   readonly garbage: Amount
   readonly trash: { readonly jobs: number, readonly bytes: number }
   readonly uploads: { readonly count: number, readonly bytes: number }
   /** `null` where the file system does not say. */
   readonly disk: { readonly totalBytes: number, readonly freeBytes: number } | null
-  /** When what no tag, and what only one tag holds was measured; `null`: not yet. */
+  /** When `single`, `garbage` and `uploads` were measured; `null`: not yet. */
   readonly measuredAt: string | null
   readonly measuring: boolean
   /** `false` while sizes are being measured for the first time: then the others are too small, too. */
   readonly measured: boolean
   readonly complete: boolean
 }
+
+/** Whether the sizes of all that a list shows are known. */
+export const areMeasured = (items: ReadonlyArray<{ readonly measured?: boolean }>): boolean => items.every(({ measured }) => measured !== false)

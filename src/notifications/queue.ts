@@ -5,6 +5,7 @@
  */
 import { mkdir, open, readFile, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { flushDirectory } from '../flush.js'
 
 const NAME = /^(\d{16})\.json$/
 const TEMPORARY = '.tmp'
@@ -76,7 +77,7 @@ export class DiskQueue {
     const number = this.next
     const temporary = this.#path(number) + TEMPORARY
     const made = await mkdir(this.directory, { recursive: true })
-    if (made !== undefined) for (const parent of new Set([dirname(made), dirname(this.directory)])) await flush(parent)
+    if (made !== undefined) for (const parent of new Set([dirname(made), dirname(this.directory)])) await flushDirectory(parent)
     const file = await open(temporary, 'w', 0o600)
     try {
       await file.writeFile(text)
@@ -88,7 +89,7 @@ export class DiskQueue {
       await file.close()
     }
     await rename(temporary, this.#path(number))
-    await flush(this.directory)
+    await flushDirectory(this.directory)
     // Where that fails, the next one takes its place.
     this.next++
     this.numbers.push(number)
@@ -114,12 +115,6 @@ export class DiskQueue {
   }
 
   #path (number: number): string { return join(this.directory, `${String(number).padStart(16, '0')}.json`) }
-}
-
-/** Makes names in a directory certain. */
-async function flush (path: string): Promise<void> {
-  const directory = await open(path, 'r')
-  await directory.sync().finally(async () => { await directory.close() })
 }
 
 /** The queues below a directory that hold something. Empty ones go. */

@@ -160,6 +160,9 @@ export class RegistryClient {
 /** Whether this answer to `GET /v2/` is a registry's (distribution-spec, "Determining Support"; 401 without credentials). */
 export const isRegistry = ({ status }: Pick<Answer, 'status'>): boolean => status === 200 || status === 401
 
+/** Whether a token is good, but not for this (RFC 6750, section 3.1): whoever has it does not guess, and may get another one. */
+export const lacksScope = ({ headers }: Pick<Answer, 'headers'>): boolean => String(headers['www-authenticate']).includes('error="insufficient_scope"')
+
 /** Whether the body is the registry's JSON of errors, and the first of them has one of these codes. */
 function saysOneOf ({ body }: Answer, codes: readonly string[]): boolean {
   try {

@@ -2,9 +2,7 @@
  * Where the tree was changed since that was flushed last. Names are on the disk when the directory that they are in has
  * been flushed (fsync(2)); on a file system that keeps a journal, so is all that came before.
  */
-import { open } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { codeOf } from './contain.js'
 
 export class Changes {
   #directories = new Set<string>()
@@ -33,15 +31,5 @@ async function flushNearest (directory: string, done: Set<string>, one: (directo
   for (let at = directory; !done.has(at); at = dirname(at)) {
     done.add(at)
     if (await one(at)) return
-  }
-}
-
-/** Some network file systems have nothing to flush (fsync(2)). */
-export async function flushDirectory (path: string): Promise<void> {
-  const directory = await open(path)
-  try {
-    await directory.sync().catch((error: unknown) => { if (!['EINVAL', 'ENOTSUP'].includes(codeOf(error))) throw error })
-  } finally {
-    await directory.close()
   }
 }

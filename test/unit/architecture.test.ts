@@ -23,10 +23,10 @@ const ROOMS: Readonly<Record<string, { readonly imports: readonly string[], read
   catalog: { imports: ['deletion', 'references', 'storage', 'oci', 'errors'], types: ['interface'] },
   metrics: { imports: [] },
   tracing: { imports: [] },
-  notifications: { imports: ['oci', 'errors', 'deadline'], types: ['config', 'deletion'] },
+  notifications: { imports: ['oci', 'errors', 'deadline', 'flush'], types: ['config', 'deletion'] },
   claims: { imports: ['registry', 'storage', 'traffic', 'oci', 'errors'] },
-  audit: { imports: ['oci', 'errors'], types: ['deletion'] },
-  access: { imports: ['registry', 'oci', 'errors', 'setup-error'] },
+  audit: { imports: ['oci', 'errors', 'network'], types: ['deletion'] },
+  access: { imports: ['registry', 'oci', 'errors', 'setup-error', 'network'] },
   protection: { imports: ['oci'], types: ['deletion'] },
   jobs: { imports: ['protection', 'trash', 'collection', 'deletion', 'registry', 'storage', 'traffic', 'oci', 'errors'], types: ['retention'] },
   retention: { imports: ['protection', 'deletion', 'oci'], types: ['pull-times', 'storage'] },
@@ -36,14 +36,16 @@ const ROOMS: Readonly<Record<string, { readonly imports: readonly string[], read
   'pull-times': { imports: ['references', 'oci'] },
   references: { imports: ['storage', 'oci', 'errors'] },
   registry: { imports: ['oci', 'pem', 'errors', 'setup-error', 'deadline'], types: ['config'] },
-  storage: { imports: ['oci', 'errors', 'setup-error'] },
+  storage: { imports: ['oci', 'errors', 'setup-error', 'flush'] },
   traffic: { imports: ['oci', 'errors'] },
   config: { imports: ['oci', 'setup-error'] },
   oci: { imports: ['errors'] },
   pem: { imports: ['setup-error'] },
   errors: { imports: [] },
   'setup-error': { imports: [] },
-  deadline: { imports: [] }
+  deadline: { imports: [] },
+  network: { imports: [] },
+  flush: { imports: [] }
 }
 
 /** What is started; the page is, in a browser, and shares with the rest what is pure. */
@@ -197,8 +199,8 @@ t.test('Fastify is known to http and to those who compose it', t => {
 const FILE_SYSTEM = ['fs', 'fs/promises', 'node:fs', 'node:fs/promises']
 
 t.test('the registry\'s files are touched in storage only', t => {
-  /** These have files of their own: the users, the journal and the room kept for it, the log of decisions, the queue, the mark, the saved index, disk use over time, the last pulls, certificates, settings, process ids, the version, its own socket. */
-  const own = ['access/htpasswd.ts', 'audit/backwards.ts', 'audit/files.ts', 'notifications/queue.ts', 'app.ts', 'main.ts', 'inspection/directories.ts', 'cli/connection.ts', 'cli/docker-config.ts', 'engine-filter.ts', 'jobs/store.ts', 'jobs/reserve.ts', 'collection/freshness.ts', 'references/file.ts', 'pem/read.ts', 'catalog/history.ts', 'pull-times/file.ts']
+  /** These have files of their own: the users, the journal and the room kept for it, the log of decisions, the queue, the mark, the saved index, disk use over time, the last pulls, certificates, settings, process ids, the version, its own socket; and what flushes a directory, whoever has it. */
+  const own = ['flush.ts', 'access/htpasswd.ts', 'audit/backwards.ts', 'audit/files.ts', 'notifications/queue.ts', 'app.ts', 'main.ts', 'inspection/directories.ts', 'cli/connection.ts', 'cli/docker-config.ts', 'engine-filter.ts', 'jobs/store.ts', 'jobs/reserve.ts', 'collection/freshness.ts', 'references/file.ts', 'pem/read.ts', 'catalog/history.ts', 'pull-times/file.ts']
   const importers = importersOf(...FILE_SYSTEM)
   t.ok(importers.some(file => roomOf(file) === 'storage'))
   t.same(importers.filter(file => !['storage', 'config', 'registry'].includes(roomOf(file)) && !own.includes(file)), [])

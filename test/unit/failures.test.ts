@@ -1,7 +1,7 @@
 /** Wrong credentials are counted by network, before they are looked at. */
 import t from 'tap'
 import { Failures } from '../../src/access/failures.js'
-import { networkOf } from '../../src/access/network.js'
+import { networkOf } from '../../src/network.js'
 
 t.test('an IPv6 address counts as its /64, whichever way it is written', t => {
   const networks = {

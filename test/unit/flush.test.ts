@@ -1,6 +1,6 @@
 /** What was changed in the tree is flushed before anybody records that it is done. */
-import { existsSync, readdirSync, readlinkSync } from 'node:fs'
-import { mkdir, open, rm, writeFile, type FileHandle } from 'node:fs/promises'
+import { existsSync, readdirSync } from 'node:fs'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import t, { type Test } from 'tap'
 import { GuardedCollection } from '../../src/collection/guarded.js'
@@ -8,6 +8,7 @@ import { Aside } from '../../src/storage/aside.js'
 import { KeptAside } from '../../src/storage/kept-aside.js'
 import * as paths from '../../src/storage/paths.js'
 import { TreeWriter } from '../../src/storage/write.js'
+import { interposeSync } from '../support/sync.js'
 import { temporaryDirectory } from '../support/temporary.js'
 import { APP, d, tag } from './repository.js'
 
@@ -23,19 +24,14 @@ async function watched (t: Test, fails: (directory: string) => string | undefine
     await mkdir(dirname(join(root, file)), { recursive: true })
     await writeFile(join(root, file), 'text')
   }
-  const any = await open(root)
-  const prototype = Object.getPrototypeOf(any) as FileHandle
-  await any.close()
-  const { sync } = prototype
-  t.teardown(() => { prototype.sync = sync })
   const noted: string[] = []
-  prototype.sync = async function (this: FileHandle) {
-    const directory = relative(root, readlinkSync(`/proc/self/fd/${this.fd}`)) || '.'
+  await interposeSync(t, root, async ({ path, isDirectory, sync }) => {
+    const directory = relative(root, path) || '.'
     const code = fails(directory)
     if (code !== undefined) throw Object.assign(new Error(code), { code })
-    await sync.call(this)
-    if ((await this.stat()).isDirectory()) noted.push(directory)
-  }
+    await sync()
+    if (isDirectory) noted.push(directory)
+  })
   return { root, writer: new TreeWriter(root), flushed: () => noted.splice(0).sort() }
 }
 

@@ -1,12 +1,12 @@
 /** The queue of notifications on the disk: in order, bounded, and there again after a crash. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readlinkSync } from 'node:fs'
-import { mkdir, open, readdir, rm, stat, writeFile, type FileHandle } from 'node:fs/promises'
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { DiskQueue } from '../../src/notifications/queue.js'
+import { interposeSync } from '../support/sync.js'
 import { temporaryDirectory, until } from '../support/temporary.js'
 
 const directoryOf = async (t: Test): Promise<string> => join(await temporaryDirectory(t), 'notifications', 'a')
@@ -89,18 +89,13 @@ t.test('one that cannot be added harms none of the others', async t => {
 t.test('the names are flushed, too, also of directories that were made for it; where that fails nothing was added', async t => {
   const directory = await directoryOf(t)
   const root = dirname(dirname(directory))
-  const any = await open(root)
-  const prototype = Object.getPrototypeOf(any) as FileHandle
-  await any.close()
-  const { sync } = prototype
-  t.teardown(() => { prototype.sync = sync })
   const flushed: string[] = []
   let fails = false
-  prototype.sync = async function (this: FileHandle) {
-    if ((await this.stat()).isDirectory()) flushed.push(relative(root, readlinkSync(`/proc/self/fd/${this.fd}`)) || '.')
+  await interposeSync(t, root, async ({ path, isDirectory, sync }) => {
+    if (isDirectory) flushed.push(relative(root, path) || '.')
     if (fails && flushed.at(-1) === join('notifications', 'a')) throw Object.assign(new Error('EIO'), { code: 'EIO' })
-    await sync.call(this)
-  }
+    await sync()
+  })
   const queue = await DiskQueue.open(directory, 100)
   await queue.add('a')
   t.same(flushed.splice(0), ['.', 'notifications', 'notifications/a'])

@@ -1,5 +1,6 @@
 /** `delgate ls [PREFIX]`: repositories with their sizes. */
 import { parseRepositoryName } from '../../oci/name.js'
+import { areMeasured } from '../../interface/catalog.js'
 import { EXIT, type ExitCode } from '../failure.js'
 import { JsonList, Table, type Output } from '../output.js'
 import type { Session } from '../session.js'
@@ -29,7 +30,7 @@ export async function listRepositories ({ match, sort, quiet = false }: LsOption
   const known = { complete: true, measured: true }
   for await (const page of catalog.repositories({ prefix, match, sort })) {
     known.complete = page.complete
-    known.measured &&= page.items.every(({ measured }) => measured)
+    known.measured &&= areMeasured(page.items)
     if (output.json) await list.add(page.items)
     else if (quiet) await output.names(page.items.map(({ name }) => name), parseRepositoryName)
     else await table.rows(page.items.map(one => [one.name, String(one.tags), bytes(one.bytes), bytes(one.ownBytes), ago(one.pushedAt), ago(one.pulledAt)]))

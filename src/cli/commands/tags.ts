@@ -1,6 +1,6 @@
 /** `delgate tags REPOSITORY`: its tags, with what each one holds alone. */
 import { parseTag } from '../../oci/name.js'
-import type { Tag } from '../../interface/catalog.js'
+import { areMeasured, type Tag } from '../../interface/catalog.js'
 import { EXIT, type ExitCode } from '../failure.js'
 import { JsonList, Table } from '../output.js'
 import { parseRepository } from '../reference.js'
@@ -25,7 +25,7 @@ export async function listTags ({ match, trunc = true, quiet = false }: TagsOpti
   const known = { complete: true, measured: true }
   for await (const page of catalog.tags(repository, match)) {
     known.complete = page.complete
-    known.measured &&= page.items.every(({ measured }) => measured !== false)
+    known.measured &&= areMeasured(page.items)
     if (output.json) await list.add(page.items)
     else if (quiet) await output.names(page.items.map(({ tag }) => tag), parseTag)
     else await table.rows(page.items.map(row))

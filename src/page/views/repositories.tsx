@@ -1,7 +1,7 @@
 /** All repositories, searched, sorted and paged. */
 import { h, Fragment } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import type { RepositoryPage, Repository } from '../../interface/catalog.js'
+import { areMeasured, type RepositoryPage, type Repository } from '../../interface/catalog.js'
 import { count, formatBytes } from '../model/format.js'
 import { hrefOf } from '../model/route.js'
 import { searchGlob } from '../model/search.js'
@@ -23,13 +23,11 @@ const ROWS = 50
 /** How soon to look again while Delgate still reads or measures what is stored, milliseconds. */
 const SOON = 1500
 
-const isMeasured = ({ repositories }: RepositoryPage): boolean => repositories.every(({ measured }) => measured)
-
 export function RepositoriesView ({ list, onList }: { readonly list: ListState, readonly onList: (list: ListState) => void }) {
   const { client, announce } = useServices()
   const { typed, sort, lasts } = list
   const query = queryOf({ match: searchGlob(typed.toLowerCase()), n: ROWS, sort, last: lasts.at(-1) })
-  const { value, problem, reload } = useLoad(async signal => await client.json<RepositoryPage>('GET', `v1/repositories${query}`, signal), [query], page => page.complete && isMeasured(page) ? undefined : SOON)
+  const { value, problem, reload } = useLoad(async signal => await client.json<RepositoryPage>('GET', `v1/repositories${query}`, signal), [query], page => page.complete && areMeasured(page.repositories) ? undefined : SOON)
   const [searched, setSearched] = useState(false)
   useEffect(() => { if (searched && value !== undefined) announce(`${count(value.repositories.length, 'repository', 'repositories')} shown`) }, [value])
   return (
@@ -40,7 +38,7 @@ export function RepositoriesView ({ list, onList }: { readonly list: ListState, 
         <label class='inline'>Sort by<select value={sort} onChange={event => { onList({ ...FIRST_PAGE, typed, sort: event.currentTarget.value as ListState['sort'] }) }}><option value='name'>name</option><option value='bytes'>size</option></select></label>
       </div>
       <Problem text={problem} onAgain={reload} />
-      <Incomplete complete={value?.complete} measured={value === undefined || isMeasured(value)} />
+      <Incomplete complete={value?.complete} measured={areMeasured(value?.repositories ?? [])} />
       {value === undefined ? <Fragment /> : <Table repositories={value.repositories} isSearch={typed.trim() !== ''} isMore={lasts.length > 0} />}
       <ShareKey own='only here' shared='shared with other repositories' />
       <Pager what='repositories' onPrevious={lasts.length === 0 ? undefined : () => { onList({ ...list, ...previousPage(list) }) }} onNext={value?.next === undefined ? undefined : () => { onList({ ...list, ...nextPage(list, value.next!) }) }} />

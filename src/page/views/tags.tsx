@@ -1,7 +1,7 @@
 /** The tags of a repository, searched and paged. */
 import { h, Fragment } from 'preact'
 import { useState } from 'preact/hooks'
-import type { Tag, TagPage } from '../../interface/catalog.js'
+import { areMeasured, type Tag, type TagPage } from '../../interface/catalog.js'
 import { formatBytes, shortDigest } from '../model/format.js'
 import { repositoryPath } from '../model/paths.js'
 import { searchGlob } from '../model/search.js'
@@ -14,19 +14,17 @@ import { Search } from './search.js'
 const ROWS = 50
 const SOON = 1500
 
-const isMeasured = ({ tags }: TagPage): boolean => tags.every(({ measured }) => measured !== false)
-
 export function TagList ({ name, version, onDelete }: { readonly name: string, readonly version: number, readonly onDelete: (tag: string) => void }) {
   const { client } = useServices()
   const [list, setList] = useState({ ...FIRST_PAGE, typed: '' })
   const query = queryOf({ match: searchGlob(list.typed), n: ROWS, last: list.lasts.at(-1) })
-  const { value, problem, reload } = useLoad(async signal => await client.json<TagPage>('GET', `${repositoryPath(name)}/tags${query}`, signal), [name, query, version], page => page.complete && isMeasured(page) ? undefined : SOON)
+  const { value, problem, reload } = useLoad(async signal => await client.json<TagPage>('GET', `${repositoryPath(name)}/tags${query}`, signal), [name, query, version], page => page.complete && areMeasured(page.tags) ? undefined : SOON)
   return (
     <section aria-labelledby='tags'>
       <h2 id='tags'>Tags</h2>
       <div class='tools'><Search label='Search tags' example='1.*' typed={list.typed} onType={typed => { setList({ ...FIRST_PAGE, typed }) }} /></div>
       <Problem text={problem} onAgain={reload} />
-      <Incomplete complete={value?.complete} measured={value === undefined || isMeasured(value)} />
+      <Incomplete complete={value?.complete} measured={areMeasured(value?.tags ?? [])} />
       {value === undefined ? <Fragment /> : <Table tags={value.tags} isSearch={list.typed.trim() !== ''} onDelete={onDelete} />}
       <ShareKey own='only this tag' shared='also used by others' />
       <Pager what='tags' onPrevious={list.lasts.length === 0 ? undefined : () => { setList({ ...list, ...previousPage(list) }) }} onNext={value?.next === undefined ? undefined : () => { setList({ ...list, ...nextPage(list, value.next!) }) }} />
