@@ -53,7 +53,7 @@ t.test('the end waits until it is recorded that all was told', async t => {
 })
 
 t.test('what others record of the job meanwhile is not lost, and the mark is not shown', async t => {
-  const { store } = await (await processes(t))()
+  const { store, ends } = await (await processes(t))()
   const job = { ...ended(made()), trash: { state: 'kept', until: '2100-01-01T00:00:00.000Z' } } as const
   t.notOk('untold' in publicJob(job))
   await store.keep(made({ id: job.id }))
@@ -63,6 +63,7 @@ t.test('what others record of the job meanwhile is not lost, and the mark is not
   t.match(store.get(job.id), { trash: { state: 'undone' }, untold: undefined })
   await store.amend('none', job => job)
   t.equal(store.get('none'), undefined)
+  await ends.close() // The end that was saved is told beside this, and writes in the directory, too.
 })
 
 t.test('without anybody to tell nothing is marked', async t => {
